@@ -1,0 +1,197 @@
+// Inbox → users, groups, memberships, effective access and the change log: one transaction per batch of one partition, in
+// event-id order. Reads directory_event, writes everything that follows. A transaction that fails is tried again with half
+// the events, so a poison event ends alone (and then in quarantine) while the rest goes on.
+import type { Db, Tx } from '../db/client.ts';
+import { lockEnvironment, lockPartition } from '../db/lock.ts';
+import { inTransaction } from '../db/transaction.ts';
+import { recomputeUsers } from '../entitlements/recompute.ts';
+import { storeTransitions } from '../entitlements/store.ts';
+import type { Transition } from '../entitlements/transition.ts';
+import { messageOf } from '../errors.ts';
+import type { Observation } from '../model/fact.ts';
+import { classifyFailure, RETRY_DELAYS_MS } from './failure.ts';
+import { fold } from './fold.ts';
+import { foldCatalogFact } from './fold-catalog.ts';
+import { loadWorkingSet } from './load-working-set.ts';
+import { isCatalogType, parseEvent, type StoredEvent } from './parse-event.ts';
+import { saveWorkingSet } from './save-working-set.ts';
+import { settleEvents, type Verdict } from './settle-events.ts';
+
+export const ENVIRONMENT = 'environment';
+const BATCH_SIZE = 500;
+const TRANSACTION_TIMEOUT_MS = 120_000;
+
+export interface ApplyOptions {
+  /** Ask for a full read of directories that are new or known from others' facts only. */
+  requestImports: boolean;
+  batchSize?: number;
+}
+
+export interface BatchResult {
+  /** Events that left PENDING. */
+  settled: number;
+  quarantined: number;
+  changes: number;
+  /** There may be more to do for this partition at once. */
+  more: boolean;
+}
+
+interface PendingEvent extends StoredEvent {
+  attempts: number;
+}
+
+// By (status, partition, id).
+const PENDING = `
+  SELECT id, type, raw, occurred_at AS "occurredAt", attempts FROM directory_event
+  WHERE status = 'PENDING' AND partition = $1 AND (next_attempt_at IS NULL OR next_attempt_at <= now()) ORDER BY id LIMIT $2`;
+
+const PARTITIONS = `
+  SELECT DISTINCT partition FROM directory_event WHERE status = 'PENDING' AND (next_attempt_at IS NULL OR next_attempt_at <= now()) ORDER BY partition`;
+
+// Whether a directory event names another organization than the one under which its directory is stored.
+const MOVES = `
+  SELECT 1 FROM directory_event e JOIN directory d ON d.id = e.directory_id
+  WHERE e.status = 'PENDING' AND e.partition = $1 AND d.organization_id <> $1 LIMIT 1`;
+
+const FAILED_ATTEMPT = `
+  UPDATE directory_event SET attempts = attempts + 1, error = $2, next_attempt_at = now() + $3 * interval '1 millisecond' WHERE id = $1 AND status = 'PENDING'`;
+
+const LAST_ATTEMPT = `UPDATE directory_event SET attempts = attempts + 1 WHERE id = $1`;
+
+/** Partitions with something to do now. */
+export async function pendingPartitions(db: Db): Promise<string[]> {
+  return (await db.$queryRawUnsafe<{ partition: string }[]>(PARTITIONS)).map((row) => row.partition);
+}
+
+async function lockFor(tx: Tx, partition: string): Promise<void> {
+  const moves = partition === ENVIRONMENT || (await tx.$queryRawUnsafe<unknown[]>(MOVES, partition)).length > 0;
+  if (moves) await lockEnvironment(tx);
+  else await lockPartition(tx, partition);
+}
+
+/** The first events that are all of the catalog, or all of the directory: they take different ways. */
+function sameKind(events: readonly PendingEvent[]): PendingEvent[] {
+  const catalog = isCatalogType(events[0]?.type ?? '');
+  const end = events.findIndex((event) => isCatalogType(event.type) !== catalog);
+  return end < 0 ? [...events] : events.slice(0, end);
+}
+
+function parseAll(events: readonly PendingEvent[]): { observations: Observation[]; verdicts: Map<string, Verdict> } {
+  const observations: Observation[] = [];
+  const verdicts = new Map<string, Verdict>();
+  for (const event of events) {
+    const parsed = parseEvent(event);
+    switch (parsed.kind) {
+      case 'observation':
+        observations.push(parsed.observation);
+        break;
+      case 'ignored':
+        verdicts.set(event.id, { id: event.id, status: 'IGNORED', error: null });
+        break;
+      case 'refused':
+        verdicts.set(event.id, { id: event.id, status: 'QUARANTINED', error: parsed.reason });
+        break;
+      default:
+        parsed satisfies never;
+    }
+  }
+  return { observations, verdicts };
+}
+
+async function foldDirectory(
+  tx: Tx,
+  observations: readonly Observation[],
+  options: ApplyOptions,
+): Promise<{ outcomes: Verdict[]; transitions: Transition[] }> {
+  const outcomes: Verdict[] = [];
+  const transitions: Transition[] = [];
+  if (observations.length === 0) return { outcomes, transitions };
+  const set = await loadWorkingSet(tx, observations);
+  for (const observation of observations) {
+    const result = fold(set, observation);
+    outcomes.push({ id: observation.version, status: result.outcome === 'applied' ? 'APPLIED' : 'STALE', error: null });
+    transitions.push(...result.transitions);
+  }
+  await saveWorkingSet(tx, set, options);
+  return { outcomes, transitions };
+}
+
+async function foldCatalog(tx: Tx, observations: readonly Observation[]): Promise<{ outcomes: Verdict[]; transitions: Transition[] }> {
+  const outcomes: Verdict[] = [];
+  for (const observation of observations) {
+    let applied = false;
+    const touched = new Set<string>();
+    for (const fact of observation.facts) {
+      const result = await foldCatalogFact(tx, fact, observation.version);
+      applied ||= result.applied;
+      for (const userId of result.touched) touched.add(userId);
+    }
+    outcomes.push({ id: observation.version, status: applied ? 'APPLIED' : 'STALE', error: null });
+    // Stored at once: the next event's effect is measured against what this one left behind.
+    await storeTransitions(tx, await recomputeUsers(tx, [...touched], observation.cause));
+  }
+  return { outcomes, transitions: [] };
+}
+
+/** One batch of one partition. Throws on an outage only. */
+export async function applyBatch(db: Db, partition: string, options: ApplyOptions): Promise<BatchResult> {
+  let limit = options.batchSize ?? BATCH_SIZE;
+  for (;;) {
+    let taken: PendingEvent[] = [];
+    try {
+      return await inTransaction(
+        db,
+        async (tx) => {
+          await lockFor(tx, partition);
+          const pending = await tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partition, limit);
+          taken = sameKind(pending);
+          if (taken.length === 0) return { settled: 0, quarantined: 0, changes: 0, more: false };
+          const { observations, verdicts } = parseAll(taken);
+          const folded = isCatalogType(taken[0]?.type ?? '')
+            ? await foldCatalog(tx, observations)
+            : await foldDirectory(tx, observations, options);
+          for (const outcome of folded.outcomes) verdicts.set(outcome.id, outcome);
+          await settleEvents(tx, [...verdicts.values()]);
+          const changes = await storeTransitions(tx, folded.transitions);
+          const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
+          return { settled: taken.length, quarantined, changes, more: pending.length === limit || taken.length < pending.length };
+        },
+        { timeoutMs: TRANSACTION_TIMEOUT_MS },
+      );
+    } catch (error) {
+      const failure = classifyFailure(error);
+      const [only, ...others] = taken;
+      if (failure === 'outage' || !only) throw error;
+      if (others.length === 0) return recordFailure(db, only, error, failure === 'refused_by_database');
+      limit = Math.ceil(taken.length / 2);
+    }
+  }
+}
+
+async function recordFailure(db: Db, event: PendingEvent, error: unknown, final: boolean): Promise<BatchResult> {
+  // The driver's text begins with the statement; what is wrong stands in its last line.
+  const reason = (messageOf(error).trim().split('\n').at(-1) ?? 'unknown').slice(0, 500);
+  const delayMs = RETRY_DELAYS_MS[event.attempts];
+  if (!final && delayMs !== undefined) {
+    await db.$executeRawUnsafe(FAILED_ATTEMPT, event.id, reason, delayMs);
+    return { settled: 0, quarantined: 0, changes: 0, more: true };
+  }
+  await inTransaction(db, async (tx) => {
+    await tx.$executeRawUnsafe(LAST_ATTEMPT, event.id);
+    await settleEvents(tx, [{ id: event.id, status: 'QUARANTINED', error: reason }]);
+  });
+  return { settled: 1, quarantined: 1, changes: 0, more: true };
+}
+
+/** Facts that did not come as events (a full read, a repair): the same way, without the inbox. Returns the changes recorded. */
+export async function applyObservations(db: Db, partition: string, observations: readonly Observation[]): Promise<number> {
+  return inTransaction(
+    db,
+    async (tx) => {
+      await lockPartition(tx, partition);
+      const { transitions } = await foldDirectory(tx, observations, { requestImports: false });
+      return storeTransitions(tx, transitions);
+    },
+    { timeoutMs: TRANSACTION_TIMEOUT_MS },
+  );
+}

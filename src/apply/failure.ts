@@ -1,0 +1,32 @@
+// What a failed attempt means, as a table. An outage says nothing about the event: it is not counted, the loop backs off.
+// Data that the database refuses will be refused again. Anything else gets a few more attempts, ever slower.
+import { sqlStateOf } from '../db/transaction.ts';
+
+export type Failure = 'outage' | 'refused_by_database' | 'unexpected';
+
+/** First two characters of the SQLSTATE. Source: Postgres manual, appendix A. */
+const BY_CLASS: Readonly<Record<string, Failure>> = {
+  '08': 'outage', // connection exception
+  '22': 'refused_by_database', // data exception
+  '23': 'refused_by_database', // integrity constraint violation
+  '25': 'outage', // invalid transaction state (idle in transaction timeout)
+  '40': 'outage', // rollback by a conflict
+  '53': 'outage', // insufficient resources: disk full, out of memory, too many connections
+  '57': 'outage', // operator intervention: shutdown, cancelled
+  '58': 'outage', // system error
+};
+
+const OUTAGE_CODES = /^(P1\d{3}|P2024|ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND)$/;
+
+export function classifyFailure(error: unknown): Failure {
+  const state = sqlStateOf(error);
+  if (state) return BY_CLASS[state.slice(0, 2)] ?? 'unexpected';
+  for (let layer = error; layer instanceof Error; layer = layer.cause) {
+    if ('code' in layer && typeof layer.code === 'string' && OUTAGE_CODES.test(layer.code)) return 'outage';
+    if (/connection (terminated|refused|timeout)|timeout exceeded when trying to connect/i.test(layer.message)) return 'outage';
+  }
+  return 'unexpected';
+}
+
+/** Wait after the n-th failed attempt; after the last one the event is quarantined. */
+export const RETRY_DELAYS_MS: readonly number[] = [1_000, 5_000, 30_000];

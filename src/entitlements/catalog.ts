@@ -1,0 +1,170 @@
+// Applies a catalog (roles, and which groups give them) in one transaction: plan, write, recompute whoever is touched, record
+// the changes. A dry run does all of it and rolls back, so its plan is exact.
+import type { Db, Tx } from '../db/client.ts';
+import { lockEnvironment, lockPartition } from '../db/lock.ts';
+import { inTransaction } from '../db/transaction.ts';
+import type { Cause } from '../model/change.ts';
+import { type CatalogInput, type CatalogSteps, describeRole, planCatalog, type StoredMapping, type StoredRole } from './catalog-plan.ts';
+import { diffEffective } from './diff.ts';
+import { holdersOf, recomputeUsers } from './recompute.ts';
+import { storeTransitions } from './store.ts';
+import type { AccessTransition } from './transition.ts';
+
+export interface ChangePreview {
+  userId: string;
+  grantedPermissions: string[];
+  revokedPermissions: string[];
+}
+
+export interface CatalogPlan {
+  applied: boolean;
+  rolesCreated: string[];
+  rolesChanged: string[];
+  rolesRemoved: string[];
+  mappingsAdded: number;
+  mappingsRemoved: number;
+  affectedUsers: number;
+  grantedPermissions: number;
+  revokedPermissions: number;
+  /** The first 500 users whose permissions change. */
+  preview: ChangePreview[];
+}
+
+export interface ApplyCatalogOptions {
+  catalog: CatalogInput;
+  dryRun: boolean;
+  /** Remove roles and mappings that the catalog does not name (never those that WorkOS defines). */
+  prune: boolean;
+  /** Name of the caller. */
+  actor: string;
+  /** null: every organization. */
+  tenant: string | null;
+}
+
+const PREVIEW_LIMIT = 500;
+const CHUNK = 5_000;
+const TIMEOUT_MS = 600_000;
+
+const STORED_ROLES = `SELECT organization_id AS "organizationId", slug, name, description, permissions, origin FROM role WHERE NOT deleted`;
+const STORED_MAPPINGS = `SELECT organization_id AS "organizationId", group_id AS "groupId", group_name AS "groupName", roles FROM group_mapping`;
+
+const PUT_ROLES = `
+  INSERT INTO role (organization_id, slug, name, description, permissions, origin, source_updated_at)
+  SELECT "organizationId", slug, name, description, permissions, 'CATALOG', now()
+  FROM json_to_recordset($1::json) AS t("organizationId" text, slug text, name text, description text, permissions text[])
+  ON CONFLICT (organization_id, slug) DO UPDATE SET name = EXCLUDED.name, description = EXCLUDED.description, permissions = EXCLUDED.permissions,
+    origin = 'CATALOG', source_updated_at = now(), deleted = false`;
+
+// Kept as a tombstone: the registers of a role that WorkOS once defined must outlive it.
+const REMOVE_ROLES = `
+  UPDATE role r SET deleted = true FROM json_to_recordset($1::json) AS t("organizationId" text, slug text) WHERE r.organization_id = t."organizationId" AND r.slug = t.slug`;
+
+const REMOVE_MAPPINGS = `
+  DELETE FROM group_mapping m USING json_to_recordset($1::json) AS t("organizationId" text, "groupId" text, "groupName" text)
+  WHERE m.organization_id = t."organizationId" AND m.group_id IS NOT DISTINCT FROM t."groupId" AND m.group_name IS NOT DISTINCT FROM t."groupName"`;
+
+const ADD_MAPPINGS = `
+  INSERT INTO group_mapping (id, organization_id, group_id, group_name, roles)
+  SELECT gen_random_uuid()::text, "organizationId", "groupId", "groupName", roles
+  FROM json_to_recordset($1::json) AS t("organizationId" text, "groupId" text, "groupName" text, roles text[])`;
+
+// By (organization_id, name) and the primary key of directory_group, then (group_id, user_id) of membership.
+const MEMBERS = `
+  SELECT DISTINCT m.user_id AS id
+  FROM json_to_recordset($1::json) AS t("organizationId" text, "groupId" text, "groupName" text)
+  JOIN directory_group g ON g.organization_id = t."organizationId" AND (g.id = t."groupId" OR g.name = t."groupName") AND NOT g.deleted
+  JOIN membership m ON m.group_id = g.id AND m.active`;
+
+class DryRun extends Error {}
+
+export async function applyCatalog(db: Db, options: ApplyCatalogOptions): Promise<CatalogPlan> {
+  let plan: CatalogPlan | undefined;
+  try {
+    await inTransaction(
+      db,
+      async (tx) => {
+        plan = await applyIn(tx, options);
+        if (options.dryRun) throw new DryRun();
+      },
+      { timeoutMs: TIMEOUT_MS },
+    );
+  } catch (error) {
+    if (!(error instanceof DryRun)) throw error;
+  }
+  if (!plan) throw new Error('the transaction ended without a plan');
+  return plan;
+}
+
+async function applyIn(tx: Tx, { catalog, dryRun, prune, actor, tenant }: ApplyCatalogOptions): Promise<CatalogPlan> {
+  if (tenant === null) await lockEnvironment(tx);
+  else await lockPartition(tx, tenant);
+  const stored = {
+    roles: await tx.$queryRawUnsafe<StoredRole[]>(STORED_ROLES),
+    mappings: await tx.$queryRawUnsafe<StoredMapping[]>(STORED_MAPPINGS),
+  };
+  const steps = planCatalog(catalog, stored, { prune, tenant });
+  const userIds = await writeSteps(tx, steps);
+  const occurredAt = new Date();
+  const cause: Cause = {
+    kind: 'CATALOG_CHANGE',
+    eventId: null,
+    eventType: null,
+    replayId: null,
+    driftReportId: null,
+    actor,
+    reason: null,
+    occurredAt,
+  };
+  const effect = { affectedUsers: 0, grantedPermissions: 0, revokedPermissions: 0, preview: [] as ChangePreview[] };
+  for (let from = 0; from < userIds.length; from += CHUNK) {
+    const transitions = await recomputeUsers(tx, userIds.slice(from, from + CHUNK), cause);
+    count(effect, transitions);
+    await storeTransitions(tx, transitions);
+  }
+  return {
+    applied: !dryRun,
+    rolesCreated: steps.rolesCreated.map(describeRole),
+    rolesChanged: steps.rolesChanged.map(describeRole),
+    rolesRemoved: steps.rolesRemoved.map(describeRole),
+    mappingsAdded: steps.mappingsAdded.length,
+    mappingsRemoved: steps.mappingsRemoved.length,
+    ...effect,
+  };
+}
+
+/** Writes the steps and returns whose access may follow, in id order. */
+async function writeSteps(tx: Tx, steps: CatalogSteps): Promise<string[]> {
+  const { rolesCreated, rolesChanged, rolesRemoved, mappingsAdded, mappingsRemoved } = steps;
+  const write = async (sql: string, rows: readonly object[]): Promise<void> => {
+    if (rows.length > 0) await tx.$executeRawUnsafe(sql, JSON.stringify(rows));
+  };
+  await write(PUT_ROLES, [...rolesCreated, ...rolesChanged]);
+  await write(REMOVE_ROLES, rolesRemoved);
+  await write(REMOVE_MAPPINGS, mappingsRemoved);
+  await write(ADD_MAPPINGS, mappingsAdded);
+  const touched = new Set<string>();
+  const altered = [...rolesCreated, ...rolesChanged, ...rolesRemoved];
+  for (const scope of new Set(altered.map((role) => role.organizationId))) {
+    const slugs = altered.filter((role) => role.organizationId === scope).map((role) => role.slug);
+    for (const id of await holdersOf(tx, slugs, scope || null)) touched.add(id);
+  }
+  const mappings = [...mappingsAdded, ...mappingsRemoved];
+  if (mappings.length > 0)
+    for (const { id } of await tx.$queryRawUnsafe<{ id: string }[]>(MEMBERS, JSON.stringify(mappings))) touched.add(id);
+  return [...touched].sort();
+}
+
+function count(
+  effect: { affectedUsers: number; grantedPermissions: number; revokedPermissions: number; preview: ChangePreview[] },
+  transitions: readonly AccessTransition[],
+): void {
+  for (const { userId, before, after } of transitions) {
+    const difference = diffEffective(before, after);
+    if (!difference) continue;
+    const { grantedPermissions, revokedPermissions } = difference;
+    effect.affectedUsers += 1;
+    effect.grantedPermissions += grantedPermissions.length;
+    effect.revokedPermissions += revokedPermissions.length;
+    if (effect.preview.length < PREVIEW_LIMIT) effect.preview.push({ userId, grantedPermissions, revokedPermissions });
+  }
+}

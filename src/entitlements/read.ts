@@ -1,0 +1,115 @@
+// The hot path: one user's (or a hundred users') effective access with its freshness, in one statement, so that the answer
+// and the revision that it names are of one snapshot.
+import type { Db } from '../db/client.ts';
+import type { Position } from '../model/cursor.ts';
+import { type Effective, type EntitlementPath, NO_ACCESS } from '../model/entitlement.ts';
+import type { DirectoryState, SourceUserState } from '../model/fact.ts';
+
+export type UserState = SourceUserState | 'DELETED';
+
+export interface Freshness {
+  /** The position of the change log that the answer reflects. */
+  position: Position;
+  /** Age of the oldest event of this organization that is known and not applied; 0 when there is none. */
+  lagSeconds: number;
+  directoryState: DirectoryState;
+  driftSuspected: boolean;
+}
+
+export interface EffectiveAnswer {
+  userId: string;
+  organizationId: string;
+  userState: UserState;
+  effective: Effective;
+  freshness: Freshness;
+}
+
+interface Row {
+  userId: string;
+  organizationId: string;
+  userState: UserState;
+  directoryState: DirectoryState;
+  driftSuspected: boolean;
+  roles: string[] | null;
+  permissions: string[] | null;
+  reasons: Effective['reasons'] | null;
+  position: Position;
+  lagSeconds: number;
+}
+
+// Per user: directory_user and directory by primary key, effective_entitlement by (user_id, to_position); change_log_head by
+// primary key; the oldest pending event of the organization and of the environment by the partial index on pending events.
+export const FRESHNESS_COLUMNS = `
+  u.id AS "userId", u.organization_id AS "organizationId", u.state AS "userState", d.state AS "directoryState", u.drift_suspected AS "driftSuspected",
+  (SELECT position FROM change_log_head WHERE id = 1) AS position,
+  coalesce((SELECT greatest(0, extract(epoch FROM now() - min(p.occurred_at)))::float8 FROM directory_event p
+            WHERE p.status = 'PENDING' AND p.partition IN (u.organization_id, 'environment')), 0) AS "lagSeconds"`;
+
+const EFFECTIVE = `
+  SELECT ${FRESHNESS_COLUMNS}, e.roles, e.permissions, e.reasons
+  FROM directory_user u JOIN directory d ON d.id = u.directory_id
+  LEFT JOIN effective_entitlement e ON e.user_id = u.id AND e.to_position = 9223372036854775807
+  WHERE u.id = ANY($1::text[]) AND ($2::text IS NULL OR u.organization_id = $2)`;
+
+/** Unknown and foreign ids are missing from the map. `tenant` null: every organization. */
+export async function readEffective(db: Db, userIds: readonly string[], tenant: string | null): Promise<Map<string, EffectiveAnswer>> {
+  if (userIds.length === 0) return new Map();
+  const now = new Date();
+  const rows = await db.$queryRawUnsafe<Row[]>(EFFECTIVE, userIds, tenant);
+  return new Map(rows.map((row) => [row.userId, toAnswer(row, now)]));
+}
+
+export function toAnswer(row: Row, now: Date): EffectiveAnswer {
+  const { userId, organizationId, userState, directoryState, driftSuspected, position, lagSeconds, roles, permissions, reasons } = row;
+  const stored = roles && permissions && reasons ? { roles, permissions, reasons } : NO_ACCESS;
+  return {
+    userId,
+    organizationId,
+    userState,
+    effective: inForceAt(stored, now),
+    freshness: { position, lagSeconds, directoryState, driftSuspected },
+  };
+}
+
+/** Without paths of grants that have expired, in case the sweep that records their end has not come round yet. */
+export function inForceAt(effective: Effective, now: Date): Effective {
+  const { paths, permissions } = effective.reasons;
+  const time = now.toISOString();
+  const holds = (path: EntitlementPath | undefined): boolean => path !== undefined && (path.expiresAt === null || path.expiresAt > time);
+  if (paths.every(holds)) return effective;
+  const kept = Object.entries(permissions).flatMap(([permission, via]): [string, number[]][] => {
+    const left = via.filter((index) => holds(paths[index]));
+    return left.length > 0 ? [[permission, left]] : [];
+  });
+  const roles = new Set(paths.filter(holds).map((path) => path.role));
+  return {
+    roles: effective.roles.filter((role) => roles.has(role)),
+    permissions: kept.map(([permission]) => permission),
+    // The list stays whole, so that the indices go on pointing at the right paths.
+    reasons: { paths, permissions: Object.fromEntries(kept) },
+  };
+}
+
+export type DecisionReason = 'GRANTED' | 'NO_PATH' | 'USER_NOT_ACTIVE' | 'USER_UNKNOWN' | 'DIRECTORY_NOT_ACTIVE';
+
+/** Pure. `undefined`: the caller may not see such a user, or there is none. */
+export function decide(
+  answer: EffectiveAnswer | undefined,
+  permission: string,
+): { allowed: boolean; reason: DecisionReason; via: EntitlementPath[] } {
+  const denied = (reason: DecisionReason) => ({ allowed: false, reason, via: [] });
+  if (!answer) return denied('USER_UNKNOWN');
+  if (answer.userState !== 'ACTIVE') return denied('USER_NOT_ACTIVE');
+  if (answer.freshness.directoryState !== 'ACTIVE') return denied('DIRECTORY_NOT_ACTIVE');
+  const via = pathsTo(answer.effective, permission);
+  return via.length > 0 ? { allowed: true, reason: 'GRANTED', via } : denied('NO_PATH');
+}
+
+export function pathsTo(effective: Effective, permission: string): EntitlementPath[] {
+  const { paths, permissions } = effective.reasons;
+  const via = Object.hasOwn(permissions, permission) ? (permissions[permission] ?? []) : [];
+  return via.flatMap((index) => paths[index] ?? []);
+}
+
+export const pathsOfRole = (effective: Effective, role: string, now: Date): EntitlementPath[] =>
+  effective.reasons.paths.filter((path) => path.role === role && (path.expiresAt === null || path.expiresAt > now.toISOString()));

@@ -1,0 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Waits `ms`; resolves early, without an error, when the signal aborts. */
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await delay(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+}
