@@ -1,0 +1,78 @@
+// Log + hints → one async iterable per subscriber. A subscriber is a position and little more: what comes next is the log
+// after that position, taken from the tail's ring where it reaches and else read from Postgres. Back-fill and live tail are
+// the same question asked in two places, so there is no seam between them to lose or repeat a change at (I4).
+// Pull-based: a subscriber that does not pull costs one batch of memory, and nobody else anything.
+import type { Db } from '../db/client.ts';
+import { pullIterator } from '../lib/pull-iterator.ts';
+import type { Logger } from '../log.ts';
+import type { ChangeFilter } from '../model/change.ts';
+import type { Position } from '../model/cursor.ts';
+import { createSubscription, type FeedItem, type Subscription } from './subscription.ts';
+import type { Tail } from './tail.ts';
+
+export type { FeedItem } from './subscription.ts';
+
+export interface FeedRequest {
+  filter: ChangeFilter;
+  /** null: from now on. */
+  after: Position | null;
+  /** Organization that the caller is bound to; null for none. */
+  tenant: string | null;
+  /** Ends the subscription quietly. */
+  signal: AbortSignal;
+}
+
+export interface Feed {
+  /**
+   * Begins with the first `next()`, which throws CURSOR_INVALID or CURSOR_EXPIRED for a cursor that is no place in this log. Any
+   * `next()` throws UNAVAILABLE when the log cannot be read. `return()` and the signal end it at once.
+   */
+  subscribe(request: FeedRequest): AsyncIterableIterator<FeedItem>;
+  /** The same, but begun: rejects where the first `next()` would throw, for transports that must know before they answer. */
+  open(request: FeedRequest): Promise<AsyncIterableIterator<FeedItem>>;
+  /** Newest position known to this process. */
+  position(): Position;
+  /** Lag: age of the oldest change that the slowest subscriber has not pulled; 0 when all have everything, null without any. */
+  stats(): { subscribers: number; slowestLagSeconds: number | null };
+}
+
+export interface FeedOptions {
+  db: Db;
+  tail: Tail;
+  log: Logger;
+  /** Longest silence. */
+  checkpointIntervalMs?: number;
+  clock?: () => Date;
+}
+
+export function createFeed({ db, tail, log, checkpointIntervalMs = 15_000, clock = () => new Date() }: FeedOptions): Feed {
+  const subscriptions = new Set<Subscription>();
+
+  function iterate(subscription: Subscription, signal: AbortSignal): AsyncIterableIterator<FeedItem> {
+    const produce = (ending: AbortSignal) => {
+      subscriptions.add(subscription);
+      return subscription.next(ending);
+    };
+    return pullIterator(produce, { signal, onEnd: () => subscriptions.delete(subscription) });
+  }
+
+  const prepare = ({ signal: _, ...request }: FeedRequest) =>
+    createSubscription({ db, tail, log, checkpointIntervalMs, clock, ...request });
+
+  return {
+    subscribe: (request) => iterate(prepare(request), request.signal),
+    async open(request) {
+      const subscription = prepare(request);
+      await subscription.start(request.signal);
+      return iterate(subscription, request.signal);
+    },
+    position: tail.position,
+    stats() {
+      const lags = [...subscriptions].map((subscription) => {
+        const delivered = subscription.delivered();
+        return delivered === null ? 0 : (tail.lagSeconds(delivered) ?? 0);
+      });
+      return { subscribers: subscriptions.size, slowestLagSeconds: lags.length > 0 ? lags.reduce((a, b) => Math.max(a, b)) : null };
+    },
+  };
+}

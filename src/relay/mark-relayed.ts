@@ -1,0 +1,22 @@
+// Marks changes as handed on. Safe to repeat and to run twice at once: the time of a change is set once, the position
+// only grows.
+import type { Db } from '../db/client.ts';
+import type { Position } from '../model/cursor.ts';
+
+// Plan: primary-key range of entitlement_change, locked in order (two relays cannot deadlock), updated by its row ids; then
+// the one row of change_log_head, last, because every recording transaction waits for it.
+export const MARK_SQL = `
+  WITH fresh AS MATERIALIZED (
+    SELECT position FROM entitlement_change
+    WHERE position > $1::bigint AND position <= $2::bigint AND published_at IS NULL
+    ORDER BY position FOR UPDATE
+  ), published AS (
+    UPDATE entitlement_change c SET published_at = clock_timestamp() FROM fresh WHERE c.position = fresh.position
+    RETURNING 1
+  )
+  UPDATE change_log_head SET relayed_position = greatest(relayed_position, $2::bigint)
+  WHERE id = 1 AND (SELECT count(*) FROM published) >= 0`;
+
+export async function markRelayed(db: Db, after: Position, upTo: Position): Promise<void> {
+  await db.$executeRawUnsafe(MARK_SQL, after, upTo);
+}

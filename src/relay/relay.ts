@@ -1,0 +1,88 @@
+// Log → stream. Reads what was recorded after relayed_position, appends it to the stream, wakes this process' own tail, then
+// marks it. Dies between append and mark: the next relay appends again, which the stream refuses, and marks. Two relays at
+// once do each other's work, to the same result; a lease saves the effort, not the correctness.
+//
+// While the stream is away nothing is marked, and nobody waits: every tail polls the log as well. A stream that has lost
+// entries (FLUSHALL, failover, trimming) is not filled up again: readers prove their positions and take a hole from the
+// log, so filling would repeat what they have, at lower ids that a blocked reader is never shown anyway. The opposite, a
+// stream that is ahead of the log (the database was restored from a backup, or a foreign hand wrote), would refuse every
+// change as known, so such a stream is thrown away; that is looked at after every start, failure and refusal.
+import { readHead } from '../changes/head.ts';
+import { readAfter } from '../changes/read-after.ts';
+import type { Db } from '../db/client.ts';
+import { runLoop } from '../lib/loop.ts';
+import type { Nudge } from '../lib/nudge.ts';
+import type { Logger } from '../log.ts';
+import type { RecordedChange } from '../model/change.ts';
+import type { ChangeStream } from '../redis/change-stream.ts';
+import { markRelayed } from './mark-relayed.ts';
+
+export interface RelayOptions {
+  db: Db;
+  /** null: no Redis; the in-process tail is all there is to wake. */
+  stream: Pick<ChangeStream, 'append' | 'lastId' | 'reset'> | null;
+  /** Hands changes to this process' tail. May be told the same changes again. */
+  onPublished: (changes: RecordedChange[]) => void;
+  /** Nudged after every commit of changes by this process. Only the relay may wait on it. */
+  nudge: Nudge;
+  log: Logger;
+  pollIntervalMs?: number;
+}
+
+export interface Relay {
+  run(signal: AbortSignal): Promise<void>;
+  /** One round; `run` repeats it. */
+  step(): Promise<'again' | 'idle'>;
+}
+
+const PAGE_SIZE = 500;
+
+export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalMs = 500 }: RelayOptions): Relay {
+  let streamChecked = false;
+
+  async function dropStreamAheadOfLog(into: NonNullable<RelayOptions['stream']>): Promise<void> {
+    // In this order: the log may grow in between, so a sound stream is never taken for one that is ahead.
+    const lastId = await into.lastId();
+    const { position } = await readHead(db);
+    if (lastId > position) {
+      log.warn({ lastId: String(lastId), position: String(position) }, 'the stream is ahead of the change log; throwing the stream away');
+      await into.reset();
+    }
+    streamChecked = true;
+  }
+
+  async function step(): Promise<'again' | 'idle'> {
+    if (stream && !streamChecked) await dropStreamAheadOfLog(stream);
+    const { relayedPosition, position } = await readHead(db);
+    if (relayedPosition >= position) return 'idle';
+    const changes = await readAfter(db, { after: relayedPosition, upTo: position, limit: PAGE_SIZE });
+    if (stream && (await stream.append(changes)).known > 0) streamChecked = false;
+    onPublished(changes);
+    await markRelayed(db, relayedPosition, changes.at(-1)?.position ?? position);
+    return 'again';
+  }
+
+  return {
+    step,
+    async run(signal) {
+      let failing = false;
+      const round = async () => {
+        const next = await step();
+        if (failing) log.info('the relay goes on');
+        failing = false;
+        return next;
+      };
+      await runLoop(round, {
+        signal,
+        nudge,
+        idleMs: pollIntervalMs,
+        failureMaxMs: 2_000,
+        onError(error) {
+          streamChecked = false;
+          if (!failing) log.warn({ err: error }, 'the relay is held up; feeds go on by polling');
+          failing = true;
+        },
+      });
+    },
+  };
+}
