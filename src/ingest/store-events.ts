@@ -1,0 +1,52 @@
+// Ingest's only way into the inbox: a set of events in one statement. An event id is stored once; whoever comes second, by
+// whichever channel, is counted as a duplicate and changes nothing.
+import type { Tx } from '../db/client.ts';
+import type { IncomingEvent } from './envelope.ts';
+
+export type EventChannel = 'EVENTS_API' | 'WEBHOOK' | 'REPLAY';
+
+export interface StoreResult {
+  stored: number;
+  duplicate: number;
+}
+
+// Plan: function scan of at most a page, one primary key probe a row, one upsert of a counter. Inserted in id order, so that
+// two writers of overlapping sets wait for each other in one direction only; the counter's row comes last for the same reason.
+const STORE = `
+  WITH inserted AS (
+    INSERT INTO directory_event (id, type, partition, organization_id, directory_id, user_id, group_id, raw, status, error, channel, occurred_at)
+    SELECT id, type, partition, organization_id, directory_id, user_id, group_id, raw,
+           (CASE WHEN refusal IS NULL THEN 'PENDING' ELSE 'QUARANTINED' END)::event_status, refusal, $2::event_channel, occurred_at
+    FROM json_to_recordset($1::json) AS t(
+      id text, type text, partition text, organization_id text, directory_id text, user_id text, group_id text, raw text, refusal text, occurred_at timestamptz)
+    ORDER BY id COLLATE "C"
+    ON CONFLICT (id) DO NOTHING
+    RETURNING 1
+  ), total AS (
+    SELECT count(*)::int AS stored FROM inserted
+  ), counted AS (
+    INSERT INTO ingest_stat AS s (hour, channel, received, duplicate)
+    SELECT date_trunc('hour', now(), 'UTC'), $2::event_channel, $3::int, $3::int - stored FROM total
+    ON CONFLICT (hour, channel) DO UPDATE SET received = s.received + excluded.received, duplicate = s.duplicate + excluded.duplicate
+  )
+  SELECT stored FROM total`;
+
+/** Takes the transaction of whatever must hold together with the events; a single statement by itself when given a `Db`. */
+export async function storeEvents(tx: Tx, events: readonly IncomingEvent[], channel: EventChannel): Promise<StoreResult> {
+  if (events.length === 0) return { stored: 0, duplicate: 0 };
+  const rows = events.map((event) => ({
+    id: event.id,
+    type: event.type,
+    partition: event.partition,
+    organization_id: event.organizationId,
+    directory_id: event.directoryId,
+    user_id: event.userId,
+    group_id: event.groupId,
+    raw: event.raw,
+    refusal: event.refusal,
+    occurred_at: event.occurredAt,
+  }));
+  const [row] = await tx.$queryRawUnsafe<{ stored: number }[]>(STORE, JSON.stringify(rows), channel, events.length);
+  const stored = row?.stored ?? 0;
+  return { stored, duplicate: events.length - stored };
+}
