@@ -1,0 +1,11 @@
+-- Written by hand: the rows that must exist from the beginning, and what schema.prisma cannot say.
+
+-- The change log of this database. The id tells it from every other log, inside cursors.
+INSERT INTO "change_log_head" ("id", "log_id", "position")
+VALUES (1, substr(replace(gen_random_uuid()::text, '-', ''), 1, 12), 0);
+
+-- The Events API has not been read yet.
+INSERT INTO "sync_cursor" ("id") VALUES ('events');
+
+-- Freshness asks on every read for the oldest event of an organization that is still waiting: one entry, whatever the backlog.
+CREATE INDEX "directory_event_waiting_since" ON "directory_event" ("partition", "occurred_at") WHERE "status" = 'PENDING';

@@ -1,0 +1,23 @@
+// Advisory locks of a transaction, held until it ends. Lock order, for everybody: the environment, then partitions in
+// sorted order, then rows, and the row of change_log_head last. Whoever keeps to it cannot deadlock with another.
+//
+// Applying events of one partition excludes only that partition; a change of the catalog touches every organization and
+// excludes all of them by taking the environment for itself.
+import type { Tx } from './client.ts';
+
+const ENVIRONMENT = 'environment';
+
+// 64 bits of the name: two partitions that share a key would only wait for each other, and that practically never.
+const LOCK_SHARED = "SELECT 1 FROM pg_advisory_xact_lock_shared(hashtextextended('access-service/' || $1, 0))";
+const LOCK_EXCLUSIVE = "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended('access-service/' || $1, 0))";
+
+/** Waits until nobody else works on this partition or on the environment. Several partitions: call in sorted order. */
+export async function lockPartition(tx: Tx, partition: string): Promise<void> {
+  await tx.$queryRawUnsafe(LOCK_SHARED, ENVIRONMENT);
+  await tx.$queryRawUnsafe(LOCK_EXCLUSIVE, `partition:${partition}`);
+}
+
+/** Waits until nobody else works on any partition. */
+export async function lockEnvironment(tx: Tx): Promise<void> {
+  await tx.$queryRawUnsafe(LOCK_EXCLUSIVE, ENVIRONMENT);
+}

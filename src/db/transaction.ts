@@ -1,0 +1,48 @@
+// Interactive transactions with room for a batch, and a table of what is worth another try. `work` may run several
+// times: it must not touch anything outside `tx`.
+import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs } from '../lib/backoff.ts';
+import { type Db, Prisma, type Tx } from './client.ts';
+
+export interface TransactionOptions {
+  /** Of the work; does not bound COMMIT. */
+  timeoutMs?: number;
+  /** For a free connection. */
+  maxWaitMs?: number;
+  isolation?: Prisma.TransactionIsolationLevel;
+}
+
+/** SQLSTATE → how many tries in all. Both mean that the transaction was rolled back whole, because of another one. */
+const MAX_TRIES: Readonly<Record<string, number>> = {
+  '40001': 8, // serialization_failure
+  '40P01': 5, // deadlock_detected
+};
+
+export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+  const { timeoutMs = 60_000, maxWaitMs = 10_000, isolation } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await db.$transaction(work, {
+        timeout: timeoutMs,
+        maxWait: maxWaitMs,
+        ...(isolation && { isolationLevel: isolation }),
+      });
+    } catch (error) {
+      if (attempt >= (MAX_TRIES[sqlStateOf(error) ?? ''] ?? 1)) throw error;
+      await delay(backoffMs(attempt, { minMs: 10, maxMs: 500 }));
+    }
+  }
+}
+
+/** The SQLSTATE behind an error of the client, wherever it was wrapped; undefined when there is none. */
+export function sqlStateOf(error: unknown): string | undefined {
+  // "Transaction failed due to a write conflict or a deadlock": the client's name for both, without the state.
+  if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2034') return '40001';
+  for (let layer = error; layer instanceof Object; layer = field(layer, 'cause') ?? field(field(layer, 'meta'), 'driverAdapterError')) {
+    const state = field(layer, 'originalCode') ?? field(layer, 'code');
+    if (typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) && !/^P\d{4}$/.test(state)) return state;
+  }
+  return undefined;
+}
+
+const field = (value: unknown, key: string): unknown => (value instanceof Object ? (value as Record<string, unknown>)[key] : undefined);

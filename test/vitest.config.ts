@@ -1,0 +1,24 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const services = { globalSetup: ['test/support/global-setup.ts'] };
+
+const project = (name: string, include: string[], options: object = {}) => ({
+  test: { name, root, include, setupFiles: ['test/support/leak-guard.ts'], ...options },
+});
+
+export default defineConfig({
+  root,
+  test: {
+    // A database per file, so files run side by side; more of them than cores only makes every wait longer.
+    maxWorkers: Math.max(2, availableParallelism()),
+    pool: 'forks',
+    projects: [
+      project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], { testTimeout: 20_000 }),
+      project('integration', ['test/integration/**/*.test.ts'], { ...services, testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('e2e', ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts'], { ...services, testTimeout: 120_000, hookTimeout: 120_000 }),
+    ],
+  },
+});
