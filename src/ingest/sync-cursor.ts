@@ -17,19 +17,14 @@ export interface CursorMove {
   caughtUpAt: Date | null;
 }
 
-// Plans: one row by primary key each.
-const CREATE = "INSERT INTO sync_cursor (id) VALUES ('events') ON CONFLICT (id) DO NOTHING";
+// Plan: one row by primary key.
 const MOVE = `
   UPDATE sync_cursor
   SET event_id = $2::text, event_created_at = COALESCE($3::timestamptz, event_created_at), caught_up_at = GREATEST(caught_up_at, $4::timestamptz), updated_at = now()
   WHERE id = 'events' AND event_id IS NOT DISTINCT FROM $1::text`;
 
-export async function readSyncCursor(db: Db): Promise<SyncCursor> {
-  const row = await db.syncCursor.findUnique({ where: { id: 'events' } });
-  if (row) return row;
-  await db.$executeRawUnsafe(CREATE);
-  return { eventId: null, eventCreatedAt: null, caughtUpAt: null };
-}
+/** The row is there from the first migration on. */
+export const readSyncCursor = (db: Db): Promise<SyncCursor> => db.syncCursor.findUniqueOrThrow({ where: { id: 'events' } });
 
 /** Compare-and-set. false: another poller was faster, and nothing was changed. Locks the row until the transaction ends. */
 export async function moveSyncCursor(tx: Tx, { from, to, eventCreatedAt, caughtUpAt }: CursorMove): Promise<boolean> {

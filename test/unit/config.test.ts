@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { loadConfig, type Mode } from '../../src/config.ts';
+import { StartError } from '../../src/errors.ts';
+
+const production = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://u:p@db/x',
+  REDIS_URL: 'rediss://cache:6379',
+  WORKOS_API_KEY: 'sk_live_1',
+  ADMIN_API_KEY: 'a-long-enough-admin-key',
+};
+const faults = (env: Record<string, string>, mode: Mode = 'start'): string => {
+  try {
+    loadConfig(env, mode);
+  } catch (error) {
+    if (error instanceof StartError) return error.message;
+    throw error;
+  }
+  return '';
+};
+
+it('an empty environment starts with stand-ins, and says which', () => {
+  expect(
+    loadConfig({ HOME: '/root', PATH: '/bin', REDIS_PORT: 'tcp://10.0.0.1:6379', WORKOS_CLIENT_ID: 'client_1' }, 'start'),
+  ).toMatchInlineSnapshot(`
+    {
+      "adminApiKey": null,
+      "dataDir": ".data",
+      "databaseUrl": null,
+      "eventRetentionDays": 30,
+      "host": "127.0.0.1",
+      "initialImport": "auto",
+      "logLevel": "info",
+      "mode": "start",
+      "port": 4000,
+      "production": false,
+      "redisUrl": null,
+      "standIns": [
+        "EMBEDDED_POSTGRES",
+        "IN_PROCESS_WAKE_UP",
+        "FAKE_WORKOS",
+        "GENERATED_ADMIN_KEY",
+      ],
+      "webhookSecrets": [],
+      "workos": null,
+    }
+  `);
+});
+
+it('a complete one has none', () => {
+  const config = loadConfig(
+    { ...production, WORKOS_API_URL: 'http://127.0.0.1:1234/', WORKOS_WEBHOOK_SECRET: 'wh_new, wh_old', PORT: '0', HOST: '::1' },
+    'start',
+  );
+  expect(config).toMatchObject({
+    production: true,
+    standIns: [],
+    workos: { apiKey: 'sk_live_1', apiUrl: 'http://127.0.0.1:1234' },
+    webhookSecrets: ['wh_new', 'wh_old'],
+    port: 0,
+    host: '::1',
+  });
+});
+
+it('every fault is reported at once, and no value is repeated', () => {
+  const message = faults({
+    NODE_ENV: 'production',
+    DATABASE_URL: 'mysql://root:hunter2@db/x',
+    REDIS_URI: 'redis://:hunter2@cache',
+    WORKOS_API_KEY: 'sk hunter2',
+    WORKOS_API_URL: 'https://user:hunter2@api.workos.com/v1',
+    WORKOS_WEBHOOK_SECRET: 'hunter2,,x',
+    ADMIN_API_KEY: 'hunter2',
+    PORT: '99999',
+    LOG_LEVEL: 'loud',
+    INITIAL_IMPORT: 'yes',
+    EVENT_RETENTION_DAYS: '0',
+    HOST: 'no host',
+  });
+  expect(message).not.toContain('hunter2');
+  expect(message).toMatchInlineSnapshot(`
+    "The settings are not usable:
+      - DATABASE_URL must be a URL that begins with postgres:// or postgresql://.
+      - WORKOS_API_KEY must not contain spaces or other unprintable characters.
+      - WORKOS_API_URL must be scheme, host and port only, without a path.
+      - WORKOS_WEBHOOK_SECRET has an empty part between its commas.
+      - ADMIN_API_KEY must have at least 16 characters.
+      - HOST must be a host name or an address.
+      - PORT must be a whole number from 0 to 65535.
+      - LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent.
+      - INITIAL_IMPORT must be one of auto, off.
+      - EVENT_RETENTION_DAYS must be a whole number from 1 to 3650.
+      - REDIS_URL is not set, and with NODE_ENV=production nothing takes its place.
+      - REDIS_URI is not a setting: did you mean REDIS_URL?."
+  `);
+});
+
+describe('a misspelt name', () => {
+  it.each([
+    ['DATABSE_URL', 'DATABASE_URL'],
+    ['REDIS_URI', 'REDIS_URL'],
+    ['WORKOS_APIKEY', 'WORKOS_API_KEY'],
+    ['WORKOS_WEBHOOK_SECRETS', 'WORKOS_WEBHOOK_SECRET'],
+    ['database_url', 'DATABASE_URL'],
+    ['INITIAL_IMPROT', 'INITIAL_IMPORT'],
+    ['PORTS', 'PORT'],
+  ])('%s: did you mean %s?', (name, meant) =>
+    expect(faults({ [name]: 'x' })).toContain(`${name} is not a setting: did you mean ${meant}?`),
+  );
+  it.each(['WORKOS_SOMETHING_ELSE', 'AUTH_SECRET'])('%s looks like ours and is none', (name) =>
+    expect(faults({ [name]: 'x' })).toContain(`${name} is not a setting`),
+  );
+  it('a setting of a later version is said to be that', () => expect(faults({ AUTH_ISSUER: 'x' })).toContain('does not accept JWTs yet'));
+});
+
+it.each<[Mode, string[]]>([
+  ['start', ['DATABASE_URL', 'REDIS_URL', 'WORKOS_API_KEY', 'ADMIN_API_KEY']],
+  ['serve', ['DATABASE_URL', 'REDIS_URL', 'WORKOS_API_KEY', 'ADMIN_API_KEY']],
+  ['work', ['DATABASE_URL', 'REDIS_URL', 'WORKOS_API_KEY', 'ADMIN_API_KEY']],
+  ['tool', ['DATABASE_URL']],
+])('production refuses `%s` without %j', (mode, names) => {
+  for (const name of names) {
+    expect(faults({ ...production, [name]: '' }, mode)).toContain(`${name} is not set`);
+  }
+  expect(faults(production, mode)).toBe('');
+});
+
+it('only `start` has stand-ins for what several processes share', () => {
+  expect(faults({}, 'serve')).toContain('REDIS_URL is not set, and `serve` needs it');
+  expect(faults({}, 'tool')).toBe('');
+  expect(faults({ WORKOS_API_URL: 'http://127.0.0.1:1' })).toContain('WORKOS_API_KEY is not');
+});
