@@ -8,7 +8,7 @@ import type pg from 'pg';
 import { messageOf, StartError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { connect, placeOf } from './connect.ts';
-import { type AppliedMigration, type HistoryVerdict, judgeHistory, type LocalMigration } from './migration-history.ts';
+import { type AppliedMigration, type HistoryVerdict, judgeHistory, type LocalMigration, reasonIn } from './migration-history.ts';
 import { withSchemaEngine } from './schema-engine.ts';
 
 export const MIGRATIONS_DIR = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
@@ -66,7 +66,7 @@ async function apply(url: string, dir: string, local: readonly LocalMigration[],
       return appliedMigrationNames;
     });
   } catch (error) {
-    throw new StartError(`The database at ${placeOf(url)} could not be migrated: ${messageOf(error).trim()}`, { cause: error });
+    throw new StartError(`The database at ${placeOf(url)} could not be migrated: ${reasonIn(messageOf(error))}.`, { cause: error });
   }
 }
 

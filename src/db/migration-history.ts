@@ -40,7 +40,7 @@ export function judgeHistory(local: readonly LocalMigration[], applied: readonly
   if (failed) {
     return {
       kind: 'damaged',
-      problem: `its migration ${failed.name} has failed before (${firstLine(failed.logs ?? '')}); restore a backup, or mend it and run "prisma migrate resolve"`,
+      problem: `its migration ${failed.name} has failed before (${reasonIn(failed.logs ?? '')}); restore a backup, or mend it and run "prisma migrate resolve"`,
     };
   }
   const finished = new Set(applied.filter((row) => row.finished).map(({ name }) => name));
@@ -69,4 +69,8 @@ export function judgeHistory(local: readonly LocalMigration[], applied: readonly
   return { kind: 'behind', interrupted: applied.filter((row) => !row.finished).map(({ name }) => name) };
 }
 
-const firstLine = (text: string): string => text.trim().split('\n')[0] ?? '';
+/** The engine's account of a failure: a line or two, then a trace of its own inside. */
+export function reasonIn(account: string): string {
+  const lines = account.split('\n').filter((line) => /^\S/.test(line));
+  return (lines.at(-1) ?? 'no reason given').replace(/^Error querying the database: /, '');
+}

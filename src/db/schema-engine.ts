@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum, type SqlQuery } from '@prisma/driver-adapter-utils';
+import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum, DriverAdapterError, type SqlQuery } from '@prisma/driver-adapter-utils';
 import type { SchemaEngine } from '@prisma/schema-engine-wasm';
 import * as glue from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
@@ -54,7 +54,19 @@ type Adapter = Awaited<ReturnType<PrismaPg['connect']>>;
 function fitForEngine(adapter: Adapter, pool: pg.Pool): Adapter {
   // The adapter's own version cuts the script at every semicolon, also inside comments and functions, and commits
   // each piece by itself. Sent whole, the server runs it as one transaction: a migration happens or does not.
-  adapter.executeScript = async (script) => void (await pool.query(script));
+  adapter.executeScript = async (script) => {
+    await pool.query(script).catch((error: pg.DatabaseError) => {
+      throw new DriverAdapterError({
+        kind: 'postgres',
+        code: error.code ?? '',
+        severity: error.severity ?? 'ERROR',
+        message: error.message,
+        detail: error.detail,
+        column: error.column,
+        hint: error.hint,
+      });
+    });
+  };
 
   // Describing a schema reads columns of the catalog's one-byte type "char", which the adapter refuses.
   const { queryRaw } = adapter;
