@@ -183,13 +183,22 @@ async function recordFailure(db: Db, event: PendingEvent, error: unknown, final:
   return { settled: 1, quarantined: 1, changes: 0, more: true };
 }
 
-/** Facts that did not come as events (a full read, a repair): the same way, without the inbox. Returns the changes recorded. */
-export async function applyObservations(db: Db, partition: string, observations: readonly Observation[]): Promise<number> {
+/**
+ * Facts that did not come as events (a full read, a repair): the same way, without the inbox. `alongside` runs in the same
+ * transaction, before the change log is touched. Returns the changes recorded.
+ */
+export async function applyObservations(
+  db: Db,
+  partition: string,
+  observations: readonly Observation[],
+  alongside: (tx: Tx) => Promise<void> = async () => undefined,
+): Promise<number> {
   return inTransaction(
     db,
     async (tx) => {
       await lockPartition(tx, partition);
       const { transitions } = await foldDirectory(tx, observations, { requestImports: false });
+      await alongside(tx);
       return storeTransitions(tx, transitions);
     },
     { timeoutMs: TRANSACTION_TIMEOUT_MS },

@@ -1,5 +1,8 @@
 -- Every text column is COLLATE "C": see prisma/create-migration.ts.
 -- CreateEnum
+CREATE TYPE "state_read_kind" AS ENUM ('DIRECTORY', 'USERS', 'GROUPS', 'MEMBERS', 'USER_GROUPS', 'COMPLETE');
+
+-- CreateEnum
 CREATE TYPE "event_status" AS ENUM ('PENDING', 'APPLIED', 'STALE', 'IGNORED', 'QUARANTINED', 'SKIPPED');
 
 -- CreateEnum
@@ -87,6 +90,20 @@ CREATE TABLE "directory_import" (
     "finished_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "directory_import_pkey" PRIMARY KEY ("directory_id")
+);
+
+-- CreateTable
+CREATE TABLE "state_read" (
+    "id" BIGSERIAL NOT NULL,
+    "directory_id" TEXT COLLATE "C" NOT NULL,
+    "group_id" TEXT COLLATE "C",
+    "version" TEXT COLLATE "C" NOT NULL,
+    "kind" "state_read_kind" NOT NULL,
+    "raw" TEXT COLLATE "C" NOT NULL,
+    "entity_ids" TEXT[] COLLATE "C",
+    "read_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+
+    CONSTRAINT "state_read_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateTable
@@ -366,6 +383,15 @@ CREATE INDEX "directory_event_occurred_at_idx" ON "directory_event"("occurred_at
 
 -- CreateIndex
 CREATE INDEX "directory_event_applied_at_idx" ON "directory_event"("applied_at");
+
+-- CreateIndex
+CREATE INDEX "state_read_directory_id_kind_idx" ON "state_read"("directory_id", "kind");
+
+-- CreateIndex
+CREATE INDEX "state_read_group_id_idx" ON "state_read"("group_id");
+
+-- CreateIndex
+CREATE INDEX "state_read_entity_ids_idx" ON "state_read" USING GIN ("entity_ids");
 
 -- CreateIndex
 CREATE INDEX "refresh_task_next_attempt_at_idx" ON "refresh_task"("next_attempt_at");
