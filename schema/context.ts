@@ -1,0 +1,47 @@
+// What a resolver may reach: the caller, reads bound to its organization, and the services. There is no context without a
+// caller, so nothing can be answered to nobody.
+import type { Caller } from '../src/auth/caller.ts';
+import type { Db } from '../src/db/client.ts';
+import { decodeCursor, encodeCursor, type Position } from '../src/model/cursor.ts';
+import { createLoaders, type Loaders } from './loaders.ts';
+import { createReads, type Reads } from './reads.ts';
+import type { Services } from './services.ts';
+import { bindTenant } from './tenant.ts';
+
+export interface Context {
+  caller: Caller;
+  /** The organization that the caller is bound to; null: every organization. For services; reads are bound already. */
+  tenant: string | null;
+  /** Tables, bound. */
+  db: Db;
+  /** Hand-written SQL, bound. */
+  reads: Reads;
+  /** Batched reads of nested fields, bound. */
+  load: Loaders;
+  services: Services;
+  /** Ends with the request or the socket. */
+  signal: AbortSignal;
+  cursorOf(position: Position): string;
+  positionOf(cursor: string): Position;
+}
+
+export interface ContextDeps {
+  db: Db;
+  services: Services;
+}
+
+export function createContext({ db, services }: ContextDeps, { caller, signal }: { caller: Caller; signal: AbortSignal }): Context {
+  const tenant = caller.organizationId;
+  const bound = bindTenant(db, tenant);
+  return {
+    caller,
+    tenant,
+    db: bound,
+    reads: createReads(db, tenant),
+    load: createLoaders({ bound, db, tenant }),
+    services,
+    signal,
+    cursorOf: (position) => encodeCursor(services.logId, position),
+    positionOf: (cursor) => decodeCursor(services.logId, cursor),
+  };
+}

@@ -1,0 +1,142 @@
+import { decide, type Freshness as FreshnessOf, pathsOfRole, pathsTo } from '../src/entitlements/read.ts';
+import { AccessError } from '../src/errors.ts';
+import type { EntitlementPath as Path } from '../src/model/entitlement.ts';
+import { builder } from './builder.ts';
+import { page, pageArgs } from './connection.ts';
+import type { Context } from './context.ts';
+import { freshnessArgs, readFresh } from './freshness.ts';
+import { EffectiveEntitlements, EntitlementPath, Freshness, Group } from './refs.ts';
+import { UserConnection } from './user.ts';
+
+const MAX_CHECKS = 100;
+
+const EntitlementSource = builder.enumType('EntitlementSource', { values: ['GROUP', 'DIRECTORY_ROLE', 'GRANT'] as const });
+
+builder.objectType(EntitlementPath, {
+  description: 'One reason why: source → role',
+  fields: (t) => ({
+    role: t.exposeString('role'),
+    source: t.expose('source', { type: EntitlementSource }),
+    group: t.field({
+      type: Group,
+      nullable: true,
+      resolve: ({ groupId }, _args, { load }) => (groupId === null ? null : load.group(groupId)),
+    }),
+    grantId: t.exposeID('grantId', { nullable: true }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true }),
+    since: t.expose('since', { type: 'DateTime' }),
+    causeEventId: t.exposeID('causeEventId', { nullable: true }),
+  }),
+});
+
+const EffectivePermission = builder.objectRef<{ permission: string; via: Path[] }>('EffectivePermission').implement({
+  fields: (t) => ({ permission: t.exposeString('permission'), via: t.expose('via', { type: [EntitlementPath] }) }),
+});
+
+const EffectiveRole = builder.objectRef<{ role: string; via: Path[] }>('EffectiveRole').implement({
+  fields: (t) => ({ role: t.exposeString('role'), via: t.expose('via', { type: [EntitlementPath] }) }),
+});
+
+builder.objectType(EffectiveEntitlements, {
+  fields: (t) => ({
+    userId: t.exposeID('userId'),
+    roles: t.field({
+      type: [EffectiveRole],
+      resolve({ effective }) {
+        const now = new Date();
+        return effective.roles.map((role) => ({ role, via: pathsOfRole(effective, role, now) }));
+      },
+    }),
+    permissions: t.field({
+      type: [EffectivePermission],
+      resolve: ({ effective }) => effective.permissions.map((permission) => ({ permission, via: pathsTo(effective, permission) })),
+    }),
+    freshness: t.expose('freshness', { type: Freshness }),
+  }),
+});
+
+const DecisionReason = builder.enumType('DecisionReason', {
+  values: ['GRANTED', 'NO_PATH', 'USER_NOT_ACTIVE', 'USER_UNKNOWN', 'DIRECTORY_NOT_ACTIVE'] as const,
+});
+
+interface Check {
+  userId: string;
+  permission: string;
+}
+
+type AccessDecisionOf = Check & ReturnType<typeof decide> & { freshness: FreshnessOf };
+
+const AccessDecision = builder.objectRef<AccessDecisionOf>('AccessDecision').implement({
+  fields: (t) => ({
+    userId: t.exposeID('userId'),
+    permission: t.exposeString('permission'),
+    allowed: t.exposeBoolean('allowed'),
+    reason: t.expose('reason', { type: DecisionReason }),
+    via: t.expose('via', { type: [EntitlementPath] }),
+    freshness: t.expose('freshness', { type: Freshness }),
+  }),
+});
+
+/** One statement for all users, one more when some are unknown. */
+async function decideAll(checks: readonly Check[], { reads }: Context): Promise<AccessDecisionOf[]> {
+  const answers = await reads.effective([...new Set(checks.map((check) => check.userId))]);
+  const unknown = checks.every(({ userId }) => answers.has(userId)) ? undefined : await reads.unknownFreshness();
+  return checks.map(({ userId, permission }) => {
+    const answer = answers.get(userId);
+    return { userId, permission, ...decide(answer, permission), freshness: (answer?.freshness ?? unknown) as FreshnessOf };
+  });
+}
+
+const AccessCheck = builder.inputType('AccessCheck', {
+  fields: (t) => ({ userId: t.id({ required: true }), permission: t.string({ required: true }) }),
+});
+
+const authScopes = { scope: 'ENTITLEMENTS_READ' } as const;
+
+builder.queryFields((t) => ({
+  effectiveEntitlements: t.field({
+    type: EffectiveEntitlements,
+    nullable: true,
+    authScopes,
+    args: { userId: t.arg.id({ required: true }), ...freshnessArgs },
+    resolve: (_root, { userId, ...fresh }, context) =>
+      readFresh(
+        fresh,
+        context,
+        () => context.load.effective(userId),
+        (answer) => (answer ? [answer.freshness] : []),
+      ),
+  }),
+  checkAccess: t.field({
+    type: AccessDecision,
+    authScopes,
+    args: { userId: t.arg.id({ required: true }), permission: t.arg.string({ required: true }), ...freshnessArgs },
+    resolve: async (_root, { userId, permission, ...fresh }, context) => {
+      const decisions = await readFresh(fresh, context, () => decideAll([{ userId, permission }], context), freshnessOfAll);
+      return decisions[0] as AccessDecisionOf;
+    },
+  }),
+  checkAccesses: t.field({
+    type: [AccessDecision],
+    authScopes,
+    description: `In the order of \`checks\`, at most ${MAX_CHECKS}`,
+    args: { checks: t.arg({ type: [AccessCheck], required: true }), ...freshnessArgs },
+    resolve: (_root, { checks, ...fresh }, context) => {
+      if (checks.length > MAX_CHECKS)
+        throw new AccessError('BAD_USER_INPUT', `At most ${MAX_CHECKS} checks at once, not ${checks.length}.`);
+      return readFresh(fresh, context, () => decideAll(checks, context), freshnessOfAll);
+    },
+  }),
+  usersWithPermission: t.field({
+    type: UserConnection,
+    authScopes,
+    args: { organizationId: t.arg.id({ required: true }), permission: t.arg.string({ required: true }), ...pageArgs },
+    resolve: (_root, { organizationId, permission, ...args }, { reads, load }) =>
+      page('usersWithPermission', args, {
+        rows: async (afterUserId, limit) => load.users(await reads.holders({ organizationId, permission, afterUserId, limit })),
+        count: () => reads.countHolders({ organizationId, permission }),
+      }),
+  }),
+}));
+
+const freshnessOfAll = (decisions: readonly AccessDecisionOf[]) => decisions.map((decision) => decision.freshness);

@@ -1,0 +1,27 @@
+// The one way from a source of the service to a subscription. Pull-based: an item is asked for when the client has taken the
+// one before. Written by hand, because `return()` of an async generator waits for its pending `await`, and a subscriber of a
+// quiet feed would never be let go. Whatever has to hold for every item of every subscription belongs here.
+import type { Context } from './context.ts';
+
+/** `open` gets a signal that ends with the request, the socket or the subscription. */
+export async function follow<T, R>(
+  context: Context,
+  open: (signal: AbortSignal) => Promise<AsyncIterableIterator<T>> | AsyncIterableIterator<T>,
+  show: (item: T) => R,
+): Promise<AsyncIterableIterator<R>> {
+  const ended = new AbortController();
+  const source = await open(AbortSignal.any([context.signal, ended.signal]));
+  const followed: AsyncIterableIterator<R> = {
+    [Symbol.asyncIterator]: () => followed,
+    async next() {
+      const { done, value } = await source.next();
+      return done ? { done: true, value: undefined } : { done: false, value: show(value) };
+    },
+    async return() {
+      ended.abort();
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return followed;
+}

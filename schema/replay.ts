@@ -1,0 +1,130 @@
+import type { ChangePreview } from '../src/entitlements/catalog.ts';
+import { builder } from './builder.ts';
+import { EntitlementChangePreview } from './change-preview.ts';
+import { keyset, page, pageArgs, pageSize } from './connection.ts';
+import { follow } from './follow.ts';
+import { Replay } from './refs.ts';
+import type { ReplayInput } from './services.ts';
+
+const ReplaySource = builder.enumType('ReplaySource', {
+  description: 'Our own stored events, or the Events API again',
+  values: ['LOG', 'WORKOS_EVENTS'] as const,
+});
+
+const ReplayStatus = builder.enumType('ReplayStatus', {
+  values: ['PENDING', 'RUNNING', 'AWAITING_CONFIRMATION', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const,
+});
+
+const ReplayConnection = builder.connectionObject({ type: Replay, name: 'ReplayConnection' }, { name: 'ReplayEdge' });
+
+builder.prismaObjectFields(Replay, (t) => ({
+  id: t.exposeID('id'),
+  status: t.expose('status', { type: ReplayStatus }),
+  dryRun: t.exposeBoolean('dryRun'),
+  source: t.expose('source', { type: ReplaySource }),
+  requestedBy: t.exposeString('requestedBy'),
+  reason: t.exposeString('reason', { nullable: true }),
+  processed: t.exposeInt('processed'),
+  total: t.exposeInt('total'),
+  repaired: t.exposeInt('repaired'),
+  unchanged: t.exposeInt('unchanged'),
+  failed: t.exposeInt('failed'),
+  grantedPermissions: t.exposeInt('grantedPermissions'),
+  revokedPermissions: t.exposeInt('revokedPermissions'),
+  affectedUsers: t.exposeInt('affectedUsers'),
+  preview: t.field({
+    type: [EntitlementChangePreview],
+    args: { first: t.arg.int() },
+    resolve: ({ preview }, { first }) => (preview as unknown as ChangePreview[]).slice(0, pageSize(first)),
+  }),
+  error: t.exposeString('error', { nullable: true }),
+  createdAt: t.expose('createdAt', { type: 'DateTime' }),
+  startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
+  finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true }),
+}));
+
+const ReplayEventsInput = builder.inputType('ReplayEventsInput', {
+  fields: (t) => ({
+    organizationId: t.id(),
+    directoryId: t.id(),
+    userId: t.id(),
+    groupId: t.id(),
+    eventIds: t.idList(),
+    from: t.field({ type: 'DateTime' }),
+    to: t.field({ type: 'DateTime' }),
+    afterEventId: t.id(),
+    untilEventId: t.id(),
+    eventTypes: t.stringList(),
+    source: t.field({ type: ReplaySource, defaultValue: 'LOG' }),
+    dryRun: t.boolean({ defaultValue: false }),
+    idempotencyKey: t.string(),
+    reason: t.string(),
+  }),
+});
+
+const toReplayInput = (input: typeof ReplayEventsInput.$inferInput): ReplayInput => ({
+  organizationId: input.organizationId ?? null,
+  directoryId: input.directoryId ?? null,
+  userId: input.userId ?? null,
+  groupId: input.groupId ?? null,
+  eventIds: input.eventIds ?? null,
+  from: input.from ?? null,
+  to: input.to ?? null,
+  afterEventId: input.afterEventId ?? null,
+  untilEventId: input.untilEventId ?? null,
+  eventTypes: input.eventTypes ?? null,
+  source: input.source ?? 'LOG',
+  dryRun: input.dryRun ?? false,
+  idempotencyKey: input.idempotencyKey ?? null,
+  reason: input.reason ?? null,
+});
+
+builder.queryFields((t) => ({
+  replay: t.field({
+    type: Replay,
+    nullable: true,
+    authScopes: { scope: 'SYNC_READ' },
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_root, { id }, { db }) => db.replay.findUnique({ where: { id } }),
+  }),
+  replays: t.field({
+    type: ReplayConnection,
+    authScopes: { scope: 'SYNC_READ' },
+    args: { ...pageArgs },
+    resolve: (_root, args, { db }) =>
+      page('replays', args, {
+        rows: (afterId, limit) => db.replay.findMany(keyset({}, afterId, limit)),
+        count: () => db.replay.count(),
+      }),
+  }),
+}));
+
+builder.mutationFields((t) => ({
+  replayEvents: t.field({
+    type: Replay,
+    authScopes: { scope: 'SYNC_OPERATE' },
+    args: { input: t.arg({ type: ReplayEventsInput, required: true }) },
+    resolve: (_root, { input }, { services, caller }) => services.replays.start(toReplayInput(input), caller),
+  }),
+  cancelReplay: t.field({
+    type: Replay,
+    authScopes: { scope: 'SYNC_OPERATE' },
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_root, { id }, { services, tenant }) => services.replays.cancel(id, tenant),
+  }),
+}));
+
+builder.subscriptionField('replayProgress', (t) =>
+  t.field({
+    type: Replay,
+    authScopes: { scope: 'SYNC_READ' },
+    args: { id: t.arg.id({ required: true }) },
+    subscribe: (_root, { id }, context) =>
+      follow(
+        context,
+        (signal) => context.services.replays.progress(id, context.tenant, signal),
+        (row) => row,
+      ),
+    resolve: (row) => row,
+  }),
+);

@@ -1,0 +1,140 @@
+import { builder } from './builder.ts';
+import { follow } from './follow.ts';
+import { SyncHealth } from './refs.ts';
+import type { SyncHealth as Health, HealthScope, Latency as LatencyOf } from './services.ts';
+
+const SyncStatus = builder.enumType('SyncStatus', { values: ['HEALTHY', 'DEGRADED', 'FAILING'] as const });
+
+const DriftKind = builder.enumType('DriftKind', {
+  values: ['MISSING_LOCALLY', 'MISSING_AT_SOURCE', 'STATE', 'ATTRIBUTES', 'MEMBERSHIP', 'ROLE'] as const,
+});
+
+const SyncProblem = builder.objectRef<Health['problems'][number]>('SyncProblem').implement({
+  fields: (t) => ({ code: t.exposeString('code'), message: t.exposeString('message'), since: t.expose('since', { type: 'DateTime' }) }),
+});
+
+const Latency = builder.objectRef<LatencyOf>('Latency').implement({
+  fields: (t) => ({
+    p50Seconds: t.exposeFloat('p50Seconds', { nullable: true }),
+    p95Seconds: t.exposeFloat('p95Seconds', { nullable: true }),
+    p99Seconds: t.exposeFloat('p99Seconds', { nullable: true }),
+    maxSeconds: t.exposeFloat('maxSeconds', { nullable: true }),
+    samples: t.exposeInt('samples'),
+  }),
+});
+
+const SyncCursor = builder.objectRef<Health['cursor']>('SyncCursor').implement({
+  fields: (t) => ({
+    eventId: t.exposeID('eventId', { nullable: true }),
+    eventCreatedAt: t.expose('eventCreatedAt', { type: 'DateTime', nullable: true }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', nullable: true }),
+    fallsOffRetentionAt: t.expose('fallsOffRetentionAt', { type: 'DateTime', nullable: true }),
+  }),
+});
+
+const EventCounts = builder.objectRef<Health['events']>('EventCounts').implement({
+  fields: (t) => ({
+    received: t.exposeInt('received'),
+    duplicate: t.exposeInt('duplicate'),
+    pending: t.exposeInt('pending'),
+    applied: t.exposeInt('applied'),
+    stale: t.exposeInt('stale'),
+    ignored: t.exposeInt('ignored'),
+    quarantined: t.exposeInt('quarantined'),
+    failedAttempts: t.exposeInt('failedAttempts'),
+  }),
+});
+
+const ReplayCounts = builder.objectRef<Health['replays']>('ReplayCounts').implement({
+  fields: (t) => ({
+    running: t.exposeInt('running'),
+    succeeded: t.exposeInt('succeeded'),
+    failed: t.exposeInt('failed'),
+    successRate: t.exposeFloat('successRate', { nullable: true }),
+  }),
+});
+
+const DriftCount = builder.objectRef<Health['drift']['byKind'][number]>('DriftCount').implement({
+  fields: (t) => ({ kind: t.expose('kind', { type: DriftKind }), count: t.exposeInt('count') }),
+});
+
+const DriftSummary = builder.objectRef<Health['drift']>('DriftSummary').implement({
+  fields: (t) => ({
+    accountsChecked: t.exposeInt('accountsChecked'),
+    accountsDrifted: t.exposeInt('accountsDrifted'),
+    byKind: t.expose('byKind', { type: [DriftCount] }),
+    lastReportId: t.exposeID('lastReportId', { nullable: true }),
+    lastCheckedAt: t.expose('lastCheckedAt', { type: 'DateTime', nullable: true }),
+  }),
+});
+
+const FeedHealth = builder.objectRef<Health['feed']>('FeedHealth').implement({
+  fields: (t) => ({
+    head: t.field({ type: 'Cursor', resolve: ({ head }, _args, { cursorOf }) => cursorOf(head) }),
+    relayLagSeconds: t.exposeFloat('relayLagSeconds'),
+    subscribers: t.exposeInt('subscribers'),
+    slowestSubscriberLagSeconds: t.exposeFloat('slowestSubscriberLagSeconds', { nullable: true }),
+  }),
+});
+
+const DependencyHealth = builder.objectRef<Health['dependencies'][number]>('DependencyHealth').implement({
+  fields: (t) => ({
+    name: t.exposeString('name'),
+    ok: t.exposeBoolean('ok'),
+    latencyMs: t.exposeFloat('latencyMs', { nullable: true }),
+    error: t.exposeString('error', { nullable: true }),
+  }),
+});
+
+builder.objectType(SyncHealth, {
+  description: 'Of one directory, one organization, or everything the caller may see',
+  fields: (t) => ({
+    status: t.expose('status', { type: SyncStatus }),
+    problems: t.expose('problems', { type: [SyncProblem] }),
+    checkedAt: t.expose('checkedAt', { type: 'DateTime' }),
+    windowSeconds: t.exposeInt('windowSeconds'),
+    cursor: t.expose('cursor', { type: SyncCursor }),
+    currentLagSeconds: t.exposeFloat('currentLagSeconds', { description: 'Age of the oldest known event not yet applied' }),
+    eventLag: t.expose('eventLag', { type: Latency, description: 'event.created_at → applied' }),
+    revocationLatency: t.expose('revocationLatency', {
+      type: Latency,
+      description: 'event.created_at → revocation published to subscribers',
+    }),
+    events: t.expose('events', { type: EventCounts }),
+    replays: t.expose('replays', { type: ReplayCounts }),
+    drift: t.expose('drift', { type: DriftSummary }),
+    feed: t.expose('feed', { type: FeedHealth }),
+    dependencies: t.expose('dependencies', { type: [DependencyHealth] }),
+  }),
+});
+
+const scopeArgs = builder.args((t) => ({ organizationId: t.id(), directoryId: t.id() }));
+
+const toScope = (args: { organizationId?: string | null | undefined; directoryId?: string | null | undefined }): HealthScope => ({
+  organizationId: args.organizationId ?? null,
+  directoryId: args.directoryId ?? null,
+});
+
+builder.queryField('syncHealth', (t) =>
+  t.field({
+    type: SyncHealth,
+    authScopes: { scope: 'SYNC_READ' },
+    args: { ...scopeArgs },
+    resolve: (_root, args, { services, tenant }) => services.health.read(toScope(args), tenant),
+  }),
+);
+
+builder.subscriptionField('syncHealth', (t) =>
+  t.field({
+    type: SyncHealth,
+    authScopes: { scope: 'SYNC_READ' },
+    args: { ...scopeArgs },
+    subscribe: (_root, args, context) =>
+      follow(
+        context,
+        (signal) => context.services.health.watch(toScope(args), context.tenant, signal),
+        (health) => health,
+      ),
+    resolve: (health) => health,
+  }),
+);
