@@ -152,15 +152,16 @@ function translate(error: unknown, path: string, last: LastResponse | undefined,
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause instanceof WorkosError) return cause;
   if (!last) {
-    const code =
-      cause instanceof Error && cause.cause instanceof Error && 'code' in cause.cause ? String(cause.cause.code) : 'no answer in time';
-    return new WorkosError('unavailable', `WorkOS cannot be reached for ${path} (${code}).`);
+    const why = cause instanceof Error ? (codeOf(cause.cause) ?? cause.message) : 'no answer in time';
+    return new WorkosError('unavailable', `WorkOS cannot be reached for ${path} (${why}).`);
   }
   const kind = kindOfStatus(last.status);
   if (kind === 'bad_response') return new WorkosError(kind, `WorkOS answered ${path} with ${last.status} and a body that is not JSON.`);
   const words = kind === 'refused' ? wordsOf(last.refusal).replaceAll(apiKey, '[key]') : '';
   return new WorkosError(kind, `WorkOS answered ${path} with ${last.status}${words && `: ${words}`}.`, last.retryAfterMs);
 }
+
+const codeOf = (error: unknown): string | undefined => (error instanceof Error && 'code' in error ? String(error.code) : undefined);
 
 /** What the server says against a request, cut to a line: `message` and the codes of `errors`. */
 function wordsOf(refusal: string): string {

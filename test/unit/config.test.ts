@@ -80,18 +80,18 @@ it('every fault is reported at once, and no value is repeated', () => {
   expect(message).not.toContain('hunter2');
   expect(message).toMatchInlineSnapshot(`
     "The settings are not usable:
-      - DATABASE_URL must be a URL that begins with postgres:// or postgresql://.
-      - WORKOS_API_KEY must not contain spaces or other unprintable characters.
-      - WORKOS_API_URL must be scheme, host and port only, without a path.
-      - WORKOS_WEBHOOK_SECRET has an empty part between its commas.
-      - ADMIN_API_KEY must have at least 16 characters.
-      - HOST must be a host name or an address.
-      - PORT must be a whole number from 0 to 65535.
-      - LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent.
-      - INITIAL_IMPORT must be one of auto, off.
-      - EVENT_RETENTION_DAYS must be a whole number from 1 to 3650.
-      - REDIS_URL is not set, and with NODE_ENV=production nothing takes its place.
-      - REDIS_URI is not a setting: did you mean REDIS_URL?."
+      - DATABASE_URL must be a URL that begins with postgres:// or postgresql://
+      - WORKOS_API_KEY must not contain spaces or other unprintable characters
+      - WORKOS_API_URL must be scheme, host and port only, without a path
+      - WORKOS_WEBHOOK_SECRET has an empty part between its commas
+      - HOST must be a host name or an address
+      - PORT must be a whole number from 0 to 65535
+      - LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent
+      - INITIAL_IMPORT must be one of auto, off
+      - EVENT_RETENTION_DAYS must be a whole number from 1 to 3650
+      - REDIS_URL is not set, and with NODE_ENV=production nothing takes its place
+      - ADMIN_API_KEY must have at least 16 characters
+      - REDIS_URI is not a setting: did you mean REDIS_URL?"
   `);
 });
 

@@ -8,7 +8,7 @@ const now = new Date('2026-03-01T12:00:00Z');
 const toleranceMs = 180_000;
 const secrets = ['wh_old', 'wh_new'];
 const body = Buffer.from('{"id":"event_1","name":"Ren\u00e9"}');
-const hash = (t: string | number, secret = 'wh_new', over = body) =>
+const hash = (t: string | number, secret = 'wh_new', over: Buffer = body) =>
   createHmac('sha256', secret).update(`${t}.`).update(over).digest('hex');
 const sign = (t: string | number, secret?: string, over?: Buffer) => `t=${t}, v1=${hash(t, secret, over)}`;
 const verify = (signature: string | undefined, over: Partial<Parameters<typeof verifyWebhook>[0]> = {}) =>
