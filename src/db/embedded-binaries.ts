@@ -34,7 +34,7 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
 }
 
 /** npm packs no symbolic links; the package's install script makes them, unless install scripts were blocked. */
-async function linkLibraries(home: string): Promise<void> {
+export async function linkLibraries(home: string): Promise<void> {
   const list = await readFile(join(home, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     const link = join(dirname(home), target);

@@ -44,7 +44,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const dir = resolve(options.dir);
   const binaries = await findPostgresBinaries();
   const account = await postgresAccount(dir);
-  if (!(await exists(join(dir, 'PG_VERSION')))) await initialise(dir, binaries, account);
+  if (!(await exists(join(dir, 'PG_VERSION')))) await initialise(dir, binaries, account, durable);
   await endOfOwner(dir);
 
   const password = (await readFile(join(dir, PASSWORD_FILE), 'utf8')).trim();
@@ -86,7 +86,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 }
 
 /** Makes the cluster beside `dir` and renames it, so that an interrupted start leaves nothing that looks like one. */
-async function initialise(dir: string, binaries: PostgresBinaries, account: Account | undefined): Promise<void> {
+async function initialise(dir: string, binaries: PostgresBinaries, account: Account | undefined, durable: boolean): Promise<void> {
   await mkdir(dirname(dir), { recursive: true });
   const fresh = await mkdtemp(`${dir}.new-`);
   const secret = await mkdtemp(join(tmpdir(), 'access-service-'));
@@ -94,7 +94,7 @@ async function initialise(dir: string, binaries: PostgresBinaries, account: Acco
     const passwordFile = join(secret, 'password');
     await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
     if (account) for (const path of [fresh, secret, passwordFile]) await chown(path, account.uid, account.gid);
-    await initdb(binaries, fresh, passwordFile, account);
+    await initdb(binaries, fresh, [`--pwfile=${passwordFile}`, ...(durable ? [] : ['--no-sync'])], account);
     const kept = join(fresh, PASSWORD_FILE);
     await writeFile(kept, await readFile(passwordFile, 'utf8'), { mode: 0o600 });
     if (account) await chown(kept, account.uid, account.gid);
@@ -108,9 +108,9 @@ async function initialise(dir: string, binaries: PostgresBinaries, account: Acco
   }
 }
 
-async function initdb(binaries: PostgresBinaries, dir: string, passwordFile: string, account: Account | undefined): Promise<void> {
-  const flags = ['--encoding=UTF8', '--locale=C', '--auth=scram-sha-256', `--username=${USER}`, `--pwfile=${passwordFile}`];
-  const child = spawn(binaries.initdb, [`--pgdata=${dir}`, ...flags, '--no-sync', '--no-instructions'], {
+async function initdb(binaries: PostgresBinaries, dir: string, more: readonly string[], account: Account | undefined): Promise<void> {
+  const flags = ['--encoding=UTF8', '--locale=C', '--auth=scram-sha-256', `--username=${USER}`, '--no-instructions', ...more];
+  const child = spawn(binaries.initdb, [`--pgdata=${dir}`, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
     ...account,
   });

@@ -25,10 +25,14 @@ const TEXT = 25;
 let loaded: Promise<void> | undefined;
 
 async function load(): Promise<void> {
-  const { instance } = await WebAssembly.instantiate(await readFile(WASM), { './schema_engine_bg.js': glue });
+  const imports = Object.entries(glue).map(([name, value]) => [name, name.startsWith('__wbg_setTimeout') ? unheldTimer : value]);
+  const { instance } = await WebAssembly.instantiate(await readFile(WASM), { './schema_engine_bg.js': Object.fromEntries(imports) });
   glue.__wbg_set_wasm(instance.exports);
   (instance.exports.__wbindgen_start as () => void)();
 }
+
+/** The engine's deadline for its lock (10 s) runs on after it has the lock: it must not keep the process alive. */
+const unheldTimer = (call: () => void, ms: number): NodeJS.Timeout => setTimeout(call, ms).unref();
 
 /** Runs `work` with an engine on the database at `url`. */
 export async function withSchemaEngine<T>(url: string, work: (engine: SchemaEngine) => Promise<T>): Promise<T> {
@@ -39,11 +43,10 @@ export async function withSchemaEngine<T>(url: string, work: (engine: SchemaEngi
   const factory = new PrismaPg(pool);
   const connect = factory.connect.bind(factory);
   factory.connect = async () => fitForEngine(await connect(), pool);
-  const engine = await glue.SchemaEngine.new({ datamodels: undefined }, () => {}, bindMigrationAwareSqlAdapterFactory(factory));
   try {
-    return await work(engine);
+    const engine = await glue.SchemaEngine.new({ datamodels: undefined }, () => {}, bindMigrationAwareSqlAdapterFactory(factory));
+    return await work(engine).finally(() => engine.free());
   } finally {
-    engine.free();
     await pool.end();
   }
 }

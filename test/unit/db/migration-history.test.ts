@@ -19,7 +19,9 @@ test('an empty database and one that is behind are migrated, a current one is le
 
 test('a migration that was interrupted is tried again; one that failed is not', () => {
   expect(judge([applied('1_a'), applied('2_b', { finished: false })])).toEqual({ kind: 'behind', interrupted: ['2_b'] });
-  expect(judge([applied('1_a', { finished: false, logs: 'ERROR: no\nmore' })])).toMatchObject({
+  expect(
+    judge([applied('1_a', { finished: false, logs: 'external connector error\nError querying the database: ERROR: no\n   0: trace' })]),
+  ).toMatchObject({
     kind: 'damaged',
     problem: expect.stringContaining('1_a has failed before (ERROR: no)'),
   });
