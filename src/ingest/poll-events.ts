@@ -85,14 +85,15 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, page
     }
     untrustedTries = 0;
 
-    const caughtUp = page.after === null || events.length === 0;
+    // In a mangled page the word for the next one may have been lost.
+    const caughtUp = events.length === 0 || (page.after === null && !page.mangled);
     const to = target?.eventId ?? cursor.eventId;
     if (!caughtUp && to === cursor.eventId) {
       await storeEvents(db, events, 'EVENTS_API');
       throw new WorkosError('bad_response', 'The Events API does not get past our cursor: it sends the same page again.');
     }
-    promised = caughtUp ? null : to;
-    if (promised !== null) prefetch(promised, signal);
+    promised = caughtUp || page.after === null ? null : to;
+    if (!caughtUp && to !== null) prefetch(to, signal);
     const result = await store(events, {
       from: cursor.eventId,
       to,
