@@ -32,6 +32,12 @@ export function parseTime(text: string): number {
   return Date.parse(zoned ? text : `${text.trim().replace(' ', 'T')}Z`);
 }
 
+/** For events that are broken on purpose. */
+export function timeOr(text: string, otherwiseMs: number): number {
+  const timeMs = parseTime(text);
+  return Number.isNaN(timeMs) ? otherwiseMs : timeMs;
+}
+
 /** Reads JSON lines, gzipped or not; blank lines are skipped. Throws StartError naming the file and the first line that is no event. */
 export async function loadHistory(path: string): Promise<HistoryEvent[]> {
   const events: HistoryEvent[] = [];

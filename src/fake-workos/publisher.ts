@@ -2,7 +2,7 @@
 import type { Random } from '../lib/random.ts';
 import type { CompanyStore } from './company-store.ts';
 import { nextEventId } from './event-ids.ts';
-import { type HistoryEvent, type NewEvent, parseTime } from './history.ts';
+import { type HistoryEvent, type NewEvent, timeOr } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -28,19 +28,21 @@ export interface PublisherDependencies {
 export type Publish = (event: NewEvent, options?: PublishOptions) => string;
 
 export function createPublisher({ ledger, webhooks, store, random, clock, keepEvents }: PublisherDependencies): Publish {
+  const remember = (event: HistoryEvent, viaApi: boolean): void => {
+    ledger.add(event, clock(), viaApi);
+    store?.append(event);
+    if (keepEvents === null || ledger.stream.size <= 2 * keepEvents) return;
+    const kept = ledger.keepNewest(keepEvents);
+    store?.replace(kept);
+  };
   return (given, { viaApi = true, viaWebhook = true } = {}) => {
     const nowMs = clock();
     const created_at = given.created_at ?? new Date(nowMs).toISOString();
-    const id = given.id ?? nextEventId(ledger.stream.lastId, parseTime(created_at), random);
-    // A copy: the caller may go on using its objects.
-    const event: HistoryEvent = structuredClone({ object: 'event', ...given, id, created_at });
-    if (ledger.add(event, nowMs, viaApi)) {
-      store?.append(event);
-      if (keepEvents !== null && ledger.stream.size > 2 * keepEvents) {
-        const kept = ledger.keepNewest(keepEvents);
-        store?.replace(kept);
-      }
-    }
+    const id = given.id ?? nextEventId(ledger.stream.lastId, timeOr(created_at, nowMs), random);
+    const isNew = !ledger.stream.has(id);
+    // A copy of a new one: the caller may go on using its objects.
+    const event: HistoryEvent = { object: 'event', ...(isNew ? structuredClone(given) : given), id, created_at };
+    if (isNew) remember(event, viaApi);
     if (viaWebhook) webhooks?.enqueue(event);
     return id;
   };

@@ -86,7 +86,10 @@ export async function startFakeWorkos(options: FakeWorkosOptions): Promise<FakeW
     { url, source: source.kind, users: ledger.truth().users.size },
     'FAKE WorkOS: this is a stand-in, not WorkOS; no real directory is behind it',
   );
-  const life = startSource(source, { publish, truth: () => ledger.truth(), random, clock, signal: stopping.signal, log });
+  const dependencies = { publish, truth: () => ledger.truth(), random, clock, signal: stopping.signal, log };
+  const life = startSource(source, dependencies).catch((error: unknown) =>
+    log.error({ err: error }, 'the fake WorkOS has no more events to tell'),
+  );
   closer.add('webhooks', () => webhooks?.close());
   closer.add('source', () => life);
   closer.add('http', () => closeServer(server));

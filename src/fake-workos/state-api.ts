@@ -11,16 +11,15 @@ const API_STATES: Readonly<Record<string, string>> = { active: 'linked', inactiv
 export function answerState(truth: Truth, path: string, query: URLSearchParams): Reply | undefined {
   const [, collection, id, ...rest] = path.split('/');
   if (rest.length > 0) return undefined;
-  const one = id === undefined ? undefined : decodeURIComponent(id);
   switch (collection) {
     case 'directories':
-      return one === undefined ? listDirectories(truth, query) : found(truth.directories.get(one), 'Directory', one, showDirectory(truth));
+      return id === undefined ? listDirectories(truth, query) : found(truth.directories.get(id), 'Directory', id, showDirectory(truth));
     case 'directory_users':
-      return one === undefined ? listUsers(truth, query) : found(truth.users.get(one), 'Directory User', one, showUser);
+      return id === undefined ? listUsers(truth, query) : found(truth.users.get(id), 'Directory User', id, showUser);
     case 'directory_groups':
-      return one === undefined ? listGroups(truth, query) : found(truth.groups.get(one), 'Directory Group', one, (group) => group);
+      return id === undefined ? listGroups(truth, query) : found(truth.groups.get(id), 'Directory Group', id, (group) => group);
     case 'organizations':
-      return one === undefined ? undefined : found(truth.organizations.get(one), 'Organization', one, (organization) => organization);
+      return id === undefined ? undefined : found(truth.organizations.get(id), 'Organization', id, (organization) => organization);
     default:
       return undefined;
   }

@@ -1,10 +1,10 @@
 // The event log of the fake, in id order: WorkOS answers oldest first and holds events back so that no later id hides an
 // older one. An event that comes late with an older id is put in its place.
-import type { HistoryEvent } from './history.ts';
-import { parseTime } from './history.ts';
+import { type HistoryEvent, timeOr } from './history.ts';
 
 export interface StreamedEvent {
   readonly event: HistoryEvent;
+  /** The arrival when created_at is no date. */
   readonly createdAtMs: number;
   /** When the fake learned of it; the hold-back counts from here. */
   readonly arrivedAtMs: number;
@@ -53,7 +53,7 @@ export function createStream(): EventStream {
     indexAfter,
     has,
     add(event, arrivedAtMs, shown) {
-      const added = { event, createdAtMs: parseTime(event.created_at), arrivedAtMs, shown };
+      const added = { event, createdAtMs: timeOr(event.created_at, arrivedAtMs), arrivedAtMs, shown };
       if (event.id > lastId()) {
         list.push(added);
         return 'appended';

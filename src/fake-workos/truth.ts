@@ -4,8 +4,7 @@
 // of a directory takes its memberships along without further events. Events that it cannot read change nothing.
 
 import { type Collection, createCollection } from './collection.ts';
-import type { HistoryEvent } from './history.ts';
-import { parseTime } from './history.ts';
+import { type HistoryEvent, parseTime } from './history.ts';
 import { createRelation, type Relation } from './relation.ts';
 import type { SavedTruth } from './saved-truth.ts';
 import {
