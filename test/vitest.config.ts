@@ -3,9 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** Vite would take graphql's ES build for our files while Node takes the other one for the libraries: two realms of types. */
+const graphql = { find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve('graphql')) };
 const services = { globalSetup: ['test/support/global-setup.ts'] };
 
 const project = (name: string, include: string[], options: object = {}) => ({
+  resolve: { alias: [graphql] },
   test: { name, root, include, setupFiles: ['test/support/leak-guard.ts'], ...options },
 });
 
