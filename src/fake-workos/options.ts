@@ -1,5 +1,6 @@
 // What the fake can be told at its start, with its defaults.
 import { z } from 'zod';
+import { StartError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { HistoryEvent } from './history.ts';
 import type { WebhookTarget } from './webhooks.ts';
@@ -42,20 +43,31 @@ const numbers = z.object({
   port: z.int().min(0).max(65_535).default(0),
   holdBackMs: z.number().min(0),
   retentionDays: z.number().positive().nullable(),
+  speed: z.number().positive().optional(),
+  eventsPerSecond: z.number().positive().max(1_000).optional(),
+  webhookUrl: z.url({ protocol: /^https?$/ }).optional(),
+  webhookRepeat: z.int().min(1).optional(),
 });
 
-/** Throws a ZodError when a number is out of range. */
+/** Throws StartError with everything that is out of range. */
 export function withDefaults(options: FakeWorkosOptions) {
-  const living = options.source.kind === 'company';
-  const { port, holdBackMs = living ? 1_000 : 0, retentionDays = living ? 30 : null } = options;
+  const { source, webhook, port } = options;
+  const living = source.kind === 'company';
+  const { holdBackMs = living ? 1_000 : 0, retentionDays = living ? 30 : null } = options;
   const { host = '127.0.0.1', apiKey = FAKE_API_KEY, unknownAfter = 'refuse', pageRepeats = false, rateLimits = false } = options;
-  return {
-    host,
-    apiKey,
-    clock: options.clock ?? Date.now,
-    rateLimits,
-    unknownAfter,
-    pageRepeats,
-    ...numbers.parse({ port, holdBackMs, retentionDays }),
-  };
+  const checked = numbers.safeParse({
+    port,
+    holdBackMs,
+    retentionDays,
+    speed: source.kind === 'history' ? source.speed : undefined,
+    eventsPerSecond: living ? source.eventsPerSecond : undefined,
+    webhookUrl: webhook?.url,
+    webhookRepeat: webhook?.repeat,
+  });
+  if (!checked.success) {
+    const reasons = checked.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+    throw new StartError(`The fake WorkOS cannot start like this: ${reasons}`);
+  }
+  const clock = options.clock ?? Date.now;
+  return { host, apiKey, clock, unknownAfter, pageRepeats, rateLimits, port: checked.data.port, holdBackMs, retentionDays };
 }

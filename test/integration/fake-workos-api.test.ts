@@ -273,4 +273,15 @@ describe('the fake', () => {
       /cannot listen on 127\.0\.0\.1:\d+: something else listens/,
     );
   });
+
+  it('refuses settings out of range, all at once', async () => {
+    await start();
+    const wrong = startFakeWorkos({
+      log,
+      port: 70_000,
+      source: { kind: 'history', events, speed: 0 },
+      webhook: { url: 'somewhere', secret: 's' },
+    });
+    await expect(wrong).rejects.toThrow(/cannot start like this: port: .*; speed: .*; webhookUrl: /);
+  });
 });
