@@ -55,12 +55,12 @@ export function createBoundedFetch(options: { signal: AbortSignal; maxBytes: num
       if (status >= 400 && (last.retryAfterMs ?? 0) > MAX_WAIT_INSIDE_MS) {
         throw new WorkosError(kindOfStatus(status), `WorkOS answered ${status} and asks to wait.`, last.retryAfterMs);
       }
-      return new Response(BODILESS.includes(status) ? null : new Uint8Array(body), { status, statusText, headers });
+      return new Response(BODILESS.includes(status) ? null : body, { status, statusText, headers });
     },
   };
 }
 
-async function readBody(response: Response, maxBytes: number): Promise<Buffer> {
+async function readBody(response: Response, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {

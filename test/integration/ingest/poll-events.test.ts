@@ -194,6 +194,20 @@ describe('a server in trouble', () => {
     expect((await cursor()).caughtUpAt).toEqual(now);
   });
 
+  it('what a page in the wrong order leaves out comes with the next answer', async () => {
+    const events = userEvents(6);
+    const answers = [
+      [0, 3, 2],
+      [0, 1, 2, 3],
+      [4, 5],
+    ].map((page) => page.map((n) => userEvent(n)));
+    const workos = {
+      listEvents: async () => ({ events: answers.shift() ?? [], after: answers.length > 0 ? 'more' : null, mangled: false }),
+    };
+    await follow(pollerOf(workos), events);
+    expect(await storedIds()).toEqual(ids(events));
+  });
+
   it('Retry-After is waited out by the next step, and a stop ends the wait', async () => {
     const server = await fake(userEvents(3));
     server.fault({ kind: 'status', status: 429, retryAfter: '1', path: '/events', times: 1 });
