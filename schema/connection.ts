@@ -3,6 +3,7 @@
 // refused instead of being taken for an id. Ids are COLLATE "C", so the database and JavaScript sort alike.
 import { AccessError } from '../src/errors.ts';
 import { builder } from './builder.ts';
+import type { Context } from './context.ts';
 
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 500;
@@ -48,8 +49,14 @@ export function decodeTag(kind: string, cursor: string): string {
   return key;
 }
 
-export async function page<T extends { id: string }>(kind: string, { first, after }: PageArgs, source: PageSource<T>): Promise<Page<T>> {
+export async function page<T extends { id: string }>(
+  { budget }: Context,
+  kind: string,
+  { first, after }: PageArgs,
+  source: PageSource<T>,
+): Promise<Page<T>> {
   const size = pageSize(first);
+  budget.spend(size);
   const rows = await source.rows(after == null ? null : decodeTag(kind, after), size + 1);
   const edges = rows.slice(0, size).map((node) => ({ cursor: encodeTag(kind, node.id), node }));
   return {

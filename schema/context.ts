@@ -3,6 +3,7 @@
 import type { Caller } from '../src/auth/caller.ts';
 import type { Db } from '../src/db/client.ts';
 import { decodeCursor, encodeCursor, type Position } from '../src/model/cursor.ts';
+import { type Budget, createBudget } from './budget.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import { createReads, type Reads } from './reads.ts';
 import type { Services } from './services.ts';
@@ -19,6 +20,7 @@ export interface Context {
   /** Batched reads of nested fields, bound. */
   load: Loaders;
   services: Services;
+  budget: Budget;
   /** Ends with the request or the socket. */
   signal: AbortSignal;
   cursorOf(position: Position): string;
@@ -40,6 +42,7 @@ export function createContext({ db, services }: ContextDeps, { caller, signal }:
     reads: createReads(db, tenant),
     load: createLoaders({ bound, db, tenant }),
     services,
+    budget: createBudget(),
     signal,
     cursorOf: (position) => encodeCursor(services.logId, position),
     positionOf: (cursor) => decodeCursor(services.logId, cursor),

@@ -67,7 +67,7 @@ builder.queryFields((t) => ({
       to: t.arg({ type: 'DateTime', description: 'occurredAt, exclusive' }),
       ...pageArgs,
     },
-    resolve: (_root, args, { db }) => {
+    resolve: (_root, args, context) => {
       const where: Prisma.DirectoryEventWhereInput = {
         ...(args.organizationId != null && { partition: args.organizationId }),
         ...(args.directoryId != null && { directoryId: args.directoryId }),
@@ -77,9 +77,9 @@ builder.queryFields((t) => ({
         ...(args.statuses != null && { status: { in: args.statuses } }),
         occurredAt: { ...(args.from != null && { gte: args.from }), ...(args.to != null && { lt: args.to }) },
       };
-      return page('directoryEvents', args, {
-        rows: (afterId, limit) => db.directoryEvent.findMany(keyset(where, afterId, limit)),
-        count: () => db.directoryEvent.count({ where }),
+      return page(context, 'directoryEvents', args, {
+        rows: (afterId, limit) => context.db.directoryEvent.findMany(keyset(where, afterId, limit)),
+        count: () => context.db.directoryEvent.count({ where }),
       });
     },
   }),

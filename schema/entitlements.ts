@@ -131,10 +131,11 @@ builder.queryFields((t) => ({
     type: UserConnection,
     authScopes,
     args: { organizationId: t.arg.id({ required: true }), permission: t.arg.string({ required: true }), ...pageArgs },
-    resolve: (_root, { organizationId, permission, ...args }, { reads, load }) =>
-      page('usersWithPermission', args, {
-        rows: async (afterUserId, limit) => load.users(await reads.holders({ organizationId, permission, afterUserId, limit })),
-        count: () => reads.countHolders({ organizationId, permission }),
+    resolve: (_root, { organizationId, permission, ...args }, context) =>
+      page(context, 'usersWithPermission', args, {
+        rows: async (afterUserId, limit) =>
+          context.load.users(await context.reads.holders({ organizationId, permission, afterUserId, limit })),
+        count: () => context.reads.countHolders({ organizationId, permission }),
       }),
   }),
 }));

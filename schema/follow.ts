@@ -15,6 +15,7 @@ export async function follow<T, R>(
     [Symbol.asyncIterator]: () => followed,
     async next() {
       const { done, value } = await source.next();
+      context.budget.renew();
       return done ? { done: true, value: undefined } : { done: false, value: show(value) };
     },
     async return() {

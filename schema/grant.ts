@@ -24,16 +24,16 @@ builder.queryField('grants', (t) =>
     type: GrantConnection,
     authScopes: { scope: 'ENTITLEMENTS_READ' },
     args: { organizationId: t.arg.id(), userId: t.arg.id(), active: t.arg.boolean(), ...pageArgs },
-    resolve: (_root, args, { db }) => {
+    resolve: (_root, args, context) => {
       const where: Prisma.GrantWhereInput = {
         ...(args.organizationId != null && { organizationId: args.organizationId }),
         ...(args.userId != null && { userId: args.userId }),
         ...(args.active === true && activeAt(new Date())),
         ...(args.active === false && { NOT: activeAt(new Date()) }),
       };
-      return page('grants', args, {
-        rows: (afterId, limit) => db.grant.findMany(keyset(where, afterId, limit)),
-        count: () => db.grant.count({ where }),
+      return page(context, 'grants', args, {
+        rows: (afterId, limit) => context.db.grant.findMany(keyset(where, afterId, limit)),
+        count: () => context.db.grant.count({ where }),
       });
     },
   }),

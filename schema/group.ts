@@ -25,10 +25,10 @@ builder.prismaObjectFields(Group, (t) => ({
   members: t.field({
     type: GroupMembersConnection,
     args: { ...pageArgs },
-    resolve: ({ id }, args, { load }) =>
-      page('Group.members', args, {
-        rows: async (afterId, limit) => load.users(await load.memberships('group', afterId, limit)(id)),
-        count: async () => (await load.membershipCount.group(id)) ?? 0,
+    resolve: ({ id }, args, context) =>
+      page(context, 'Group.members', args, {
+        rows: async (afterId, limit) => context.load.users(await context.load.memberships('group', afterId, limit)(id)),
+        count: async () => (await context.load.membershipCount.group(id)) ?? 0,
       }),
   }),
   roles: t.field({
@@ -59,16 +59,16 @@ builder.queryFields((t) => ({
       search: t.arg.string({ description: 'Part of the name or idpId, in any case' }),
       ...pageArgs,
     },
-    resolve: (_root, args, { db }) => {
+    resolve: (_root, args, context) => {
       const where: Prisma.DirectoryGroupWhereInput = {
         deleted: false,
         ...(args.organizationId != null && { organizationId: args.organizationId }),
         ...(args.directoryId != null && { directoryId: args.directoryId }),
         ...(args.search != null && { OR: textSearch(['name', 'idpId'], args.search) }),
       };
-      return page('groups', args, {
-        rows: (afterId, limit) => db.directoryGroup.findMany(keyset(where, afterId, limit)),
-        count: () => db.directoryGroup.count({ where }),
+      return page(context, 'groups', args, {
+        rows: (afterId, limit) => context.db.directoryGroup.findMany(keyset(where, afterId, limit)),
+        count: () => context.db.directoryGroup.count({ where }),
       });
     },
   }),

@@ -28,11 +28,11 @@ builder.queryFields((t) => ({
     type: OrganizationConnection,
     authScopes: { scope: 'DIRECTORY_READ' },
     args: { ...pageArgs },
-    resolve: (_root, args, { db }) => {
+    resolve: (_root, args, context) => {
       const where = { deleted: false };
-      return page('organizations', args, {
-        rows: (afterId, limit) => db.organization.findMany(keyset(where, afterId, limit)),
-        count: () => db.organization.count({ where }),
+      return page(context, 'organizations', args, {
+        rows: (afterId, limit) => context.db.organization.findMany(keyset(where, afterId, limit)),
+        count: () => context.db.organization.count({ where }),
       });
     },
   }),

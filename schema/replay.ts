@@ -91,10 +91,10 @@ builder.queryFields((t) => ({
     type: ReplayConnection,
     authScopes: { scope: 'SYNC_READ' },
     args: { ...pageArgs },
-    resolve: (_root, args, { db }) =>
-      page('replays', args, {
-        rows: (afterId, limit) => db.replay.findMany(keyset({}, afterId, limit)),
-        count: () => db.replay.count(),
+    resolve: (_root, args, context) =>
+      page(context, 'replays', args, {
+        rows: (afterId, limit) => context.db.replay.findMany(keyset({}, afterId, limit)),
+        count: () => context.db.replay.count(),
       }),
   }),
 }));

@@ -31,10 +31,10 @@ builder.prismaObjectFields(User, (t) => ({
   groups: t.field({
     type: UserGroupsConnection,
     args: { ...pageArgs },
-    resolve: ({ id }, args, { load }) =>
-      page('User.groups', args, {
-        rows: async (afterId, limit) => load.groups(await load.memberships('user', afterId, limit)(id)),
-        count: async () => (await load.membershipCount.user(id)) ?? 0,
+    resolve: ({ id }, args, context) =>
+      page(context, 'User.groups', args, {
+        rows: async (afterId, limit) => context.load.groups(await context.load.memberships('user', afterId, limit)(id)),
+        count: async () => (await context.load.membershipCount.user(id)) ?? 0,
       }),
   }),
   entitlements: t.field({
@@ -68,7 +68,7 @@ builder.queryFields((t) => ({
       search: t.arg.string({ description: 'Part of displayName, email or idpId, in any case' }),
       ...pageArgs,
     },
-    resolve: (_root, args, { db }) => {
+    resolve: (_root, args, context) => {
       const where: Prisma.DirectoryUserWhereInput = {
         state: args.state ?? { not: 'DELETED' },
         ...(args.organizationId != null && { organizationId: args.organizationId }),
@@ -78,9 +78,9 @@ builder.queryFields((t) => ({
         ...(args.idpId != null && { idpId: args.idpId }),
         ...(args.search != null && { OR: textSearch(['displayName', 'email', 'idpId'], args.search) }),
       };
-      return page('users', args, {
-        rows: (afterId, limit) => db.directoryUser.findMany(keyset(where, afterId, limit)),
-        count: () => db.directoryUser.count({ where }),
+      return page(context, 'users', args, {
+        rows: (afterId, limit) => context.db.directoryUser.findMany(keyset(where, afterId, limit)),
+        count: () => context.db.directoryUser.count({ where }),
       });
     },
   }),

@@ -1,0 +1,23 @@
+// What the server needs from src/runtime.ts.
+import type { Services } from '../../schema/services.ts';
+import type { Authenticate } from '../auth/caller.ts';
+import type { Db } from '../db/client.ts';
+import type { Logger } from '../log.ts';
+import type { Limits } from './limits.ts';
+
+export interface ServerDeps {
+  db: Db;
+  services: Services;
+  authenticate: Authenticate;
+  log: Logger;
+  /** Without GraphiQL. */
+  production: boolean;
+  webhooks: {
+    accept(delivery: { body: Buffer; signature: string | undefined }): Promise<{ status: number; body: unknown }>;
+    /** A delivery that was refused before it came to `accept`. */
+    refused(): void;
+  };
+  /** What an answer depends on. Names go to whoever asks; reasons belong in the log. */
+  readiness(): Promise<readonly { name: string; ok: boolean }[]>;
+  limits?: Partial<Limits>;
+}

@@ -1,0 +1,134 @@
+// GraphQL over WebSocket: graphql-ws' protocol machine on ws, with every operation going through Yoga's pipeline, so that
+// limits and error codes are those of HTTP. Close codes are part of the contract with clients (pitfalls: which of them a
+// client tries again): 4401 no valid key, 4403 a caller that has lost its right, 1012 shutdown, 1013 a fault of ours.
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ExecutionArgs, GraphQLError, GraphQLFormattedError } from 'graphql';
+import { handleProtocols, makeServer } from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type Report, toGraphQLError } from '../../schema/errors.ts';
+import type { Caller } from '../auth/caller.ts';
+import { AccessError } from '../errors.ts';
+import type { ServerDeps } from './deps.ts';
+import { cutFor } from './faults.ts';
+import { keepAlive } from './keep-alive.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import type { Asking, Yoga } from './yoga.ts';
+
+const CONNECTION_INIT_TIMEOUT_MS = 5_000;
+const GOODBYE_MS = 2_000;
+
+interface Extra extends Record<PropertyKey, unknown> {
+  socket: WebSocket;
+  request: IncomingMessage;
+  gone: AbortSignal;
+  caller?: Caller;
+}
+
+type Params = { authorization?: unknown; Authorization?: unknown };
+
+export interface WebSockets {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Tells every client to come again, and waits until they are gone. */
+  close(): Promise<void>;
+}
+
+/** The functions of one operation's pipeline travel with it as its root value, as Yoga's own recipe has it. */
+type Pipeline = Pick<ReturnType<Yoga['getEnveloped']>, 'execute' | 'subscribe'>;
+
+export function createWebSockets(deps: ServerDeps, yoga: Yoga): WebSockets {
+  const { authenticate, log } = deps;
+  const limits = { ...DEFAULT_LIMITS, ...deps.limits };
+  const report: Report = (cause) => log.error({ err: cause }, 'a request over WebSocket failed');
+  const format = (error: GraphQLError): GraphQLFormattedError => {
+    const { message, locations, path, extensions } = toGraphQLError(error, report).toJSON();
+    const { http: _, ...shown } = extensions ?? {};
+    return { message, ...(locations && { locations }), ...(path && { path }), extensions: shown };
+  };
+
+  const protocol = makeServer<Params, Extra>({
+    connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
+    async onConnect({ connectionParams, extra }) {
+      const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? extra.request.headers.authorization;
+      const caller = typeof given === 'string' ? await authenticate(given) : null;
+      if (caller) {
+        extra.caller = caller;
+        return true;
+      }
+      extra.socket.close(4401, 'Unauthorized');
+      return false;
+    },
+    async onSubscribe({ extra, subscriptions }, _id, { query, operationName, variables }) {
+      // Thrown from here, an error would close the whole socket with a code that clients never try again.
+      try {
+        if (Object.keys(subscriptions).length > limits.subscriptionsPerSocket) {
+          throw new AccessError('RATE_LIMITED', `At most ${limits.subscriptionsPerSocket} operations at a time on one socket.`);
+        }
+        const { schema, parse, validate, contextFactory, execute, subscribe } = yoga.getEnveloped(askingOf(extra));
+        const document = parse(query);
+        const faults = validate(schema, document);
+        if (faults.length > 0) return faults;
+        const rootValue: Pipeline = { execute, subscribe };
+        return { schema, document, operationName, variableValues: variables, contextValue: await contextFactory(), rootValue };
+      } catch (error) {
+        return [toGraphQLError(error, report)];
+      }
+    },
+    execute: (args: ExecutionArgs) => (args.rootValue as Pipeline).execute(args),
+    subscribe: (args: ExecutionArgs) => (args.rootValue as Pipeline).subscribe(args),
+    onNext: (_context, _id, _payload, _args, { errors, data }) =>
+      errors && { errors: errors.map(format), ...(data !== undefined && { data }) },
+    onError: (_context, _id, _payload, errors) => errors.map(format),
+  });
+
+  const server = new WebSocketServer({ noServer: true, maxPayload: limits.messageBytes, handleProtocols });
+
+  server.on('connection', (socket, request) => {
+    const gone = new AbortController();
+    const fail = (error: unknown) => {
+      report(error);
+      socket.close(1013, 'Try again later');
+    };
+    // A message that is too long or malformed: ws closes the socket by itself.
+    socket.on('error', (error) => log.debug({ err: error.message }, 'a WebSocket failed'));
+    keepAlive(socket, limits.keepAliveMs);
+    const closed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        // Settles when the message has been handed to the system: a client that does not read is not given more.
+        send: (data) => new Promise((resolve) => (socket.readyState === socket.OPEN ? socket.send(data, () => resolve()) : resolve())),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (take) => socket.on('message', (data) => void take(String(data)).catch(fail)),
+      },
+      { socket, request, gone: gone.signal },
+    );
+    socket.once('close', (code, reason) => {
+      gone.abort();
+      closed(code, String(reason)).catch(report);
+    });
+  });
+
+  return {
+    upgrade: (request, socket, head) =>
+      server.handleUpgrade(request, socket, head, (accepted) => server.emit('connection', accepted, request)),
+    async close() {
+      const leaving = [...server.clients].map(async (socket) => {
+        const left = once(socket, 'close');
+        const impatient = setTimeout(() => socket.terminate(), GOODBYE_MS);
+        socket.close(1012, 'Service restart');
+        await left.finally(() => clearTimeout(impatient));
+      });
+      await Promise.all(leaving);
+    },
+  };
+}
+
+const askingOf = ({ caller, gone, socket }: Extra): Asking => ({
+  caller: caller as Caller,
+  signal: gone,
+  onFault(errorCode, streaming) {
+    const cut = cutFor(errorCode, streaming);
+    if (cut) socket.close(cut.code, cut.reason);
+  },
+});

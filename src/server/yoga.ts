@@ -1,0 +1,74 @@
+// The GraphQL engine behind HTTP, SSE and WebSocket: one pipeline of plugins for all of them. Whoever comes here has a
+// caller already (http.ts, websocket.ts). Routes, GraphiQL, health and the landing page are ours, not Yoga's.
+import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor';
+import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention';
+import { createYoga, type Plugin } from 'graphql-yoga';
+import { type Context, createContext } from '../../schema/context.ts';
+import { type Report, toGraphQLError } from '../../schema/errors.ts';
+import { schema } from '../../schema/index.ts';
+import type { Caller } from '../auth/caller.ts';
+import type { ServerDeps } from './deps.ts';
+import { DEFAULT_LIMITS, DOCUMENT_LIMITS } from './limits.ts';
+
+/** Who asks, and for how long. */
+export interface Asking {
+  caller: Caller;
+  /** Ends with the request or the socket. */
+  signal: AbortSignal;
+  /** A subscription failed; `streaming`: after it had begun. See faults.ts. */
+  onFault(errorCode: unknown, streaming: boolean): void;
+}
+
+export type Yoga = ReturnType<typeof createGraphql>;
+
+/** Errors outside of execution (parsing, validation, the form of the request) pass no masking of Yoga's: the last word is here. */
+const useErrorCodes = (report: Report): Plugin => ({
+  onResultProcess({ result, setResult }) {
+    if (Array.isArray(result) || !('errors' in result) || !result.errors) return;
+    setResult({ ...result, errors: result.errors.map((error) => toGraphQLError(error, report)) });
+  },
+});
+
+const useFaults = (report: Report): Plugin<Asking> => ({
+  onSubscribe({ args: { contextValue } }) {
+    const tell = (error: unknown, streaming: boolean) => contextValue.onFault(toGraphQLError(error, report).extensions.code, streaming);
+    return {
+      onSubscribeError: ({ error }) => tell(error, true),
+      onSubscribeResult({ result }) {
+        if ('errors' in result && result.errors?.[0]) tell(result.errors[0], false);
+      },
+    };
+  },
+});
+
+export function createGraphql({ db, services, log, limits }: ServerDeps) {
+  const report: Report = (cause) => log.error({ err: cause }, 'a request failed');
+  return createYoga<Asking, Context>({
+    schema,
+    context: (asking) => createContext({ db, services }, asking),
+    graphqlEndpoint: '/graphql',
+    logging: false,
+    landingPage: false,
+    graphiql: false,
+    cors: false,
+    batching: false,
+    multipart: false,
+    maxRequestBodySize: limits?.bodyBytes ?? DEFAULT_LIMITS.bodyBytes,
+    maskedErrors: { maskError: (error) => toGraphQLError(error, report) },
+    plugins: [
+      // A browser asks before it sends any of these to a foreign origin, and this server never says yes.
+      useCSRFPrevention({ requestHeaders: ['authorization', 'x-graphql-csrf'] }),
+      EnvelopArmorPlugin({
+        maxTokens: { n: DOCUMENT_LIMITS.tokens },
+        maxDepth: { n: DOCUMENT_LIMITS.depth },
+        maxAliases: { n: DOCUMENT_LIMITS.aliases },
+        maxDirectives: { n: DOCUMENT_LIMITS.directives },
+        costLimit: { maxCost: DOCUMENT_LIMITS.cost },
+        // The schema is no secret to whoever has a key, and suggestions help.
+        blockFieldSuggestion: { enabled: false },
+      }),
+      useErrorCodes(report),
+      useFaults(report),
+    ],
+  });
+}
