@@ -48,10 +48,10 @@ const PENDING = `
 const PARTITIONS = `
   SELECT DISTINCT partition FROM directory_event WHERE status = 'PENDING' AND (next_attempt_at IS NULL OR next_attempt_at <= now()) ORDER BY partition`;
 
-// Whether a directory event names another organization than the one under which its directory is stored.
+// Whether one of the next events belongs to a directory that is stored under another organization.
 const MOVES = `
-  SELECT 1 FROM directory_event e JOIN directory d ON d.id = e.directory_id
-  WHERE e.status = 'PENDING' AND e.partition = $1 AND d.organization_id <> $1 LIMIT 1`;
+  SELECT 1 FROM (SELECT directory_id FROM directory_event WHERE status = 'PENDING' AND partition = $1 ORDER BY id LIMIT $2) e
+  JOIN directory d ON d.id = e.directory_id WHERE d.organization_id <> $1 LIMIT 1`;
 
 const FAILED_ATTEMPT = `
   UPDATE directory_event SET attempts = attempts + 1, error = $2, next_attempt_at = now() + $3 * interval '1 millisecond' WHERE id = $1 AND status = 'PENDING'`;
@@ -63,8 +63,8 @@ export async function pendingPartitions(db: Db): Promise<string[]> {
   return (await db.$queryRawUnsafe<{ partition: string }[]>(PARTITIONS)).map((row) => row.partition);
 }
 
-async function lockFor(tx: Tx, partition: string): Promise<void> {
-  const moves = partition === ENVIRONMENT || (await tx.$queryRawUnsafe<unknown[]>(MOVES, partition)).length > 0;
+async function lockFor(tx: Tx, partition: string, limit: number): Promise<void> {
+  const moves = partition === ENVIRONMENT || (await tx.$queryRawUnsafe<unknown[]>(MOVES, partition, limit)).length > 0;
   if (moves) await lockEnvironment(tx);
   else await lockPartition(tx, partition);
 }
@@ -142,7 +142,7 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
       return await inTransaction(
         db,
         async (tx) => {
-          await lockFor(tx, partition);
+          await lockFor(tx, partition, limit);
           const pending = await tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partition, limit);
           taken = sameKind(pending);
           if (taken.length === 0) return { settled: 0, quarantined: 0, changes: 0, more: false };

@@ -2,14 +2,14 @@
 // in the same rows (I1): attributes by (updated_at, version); existence by the newest fact that brings into being against
 // the newest tombstone; a membership by the newest version of its pair. Whatever is derived (states, which memberships
 // count, effective access) is a function of the registers, never of the order.
-import { computeEffective } from '../entitlements/compute.ts';
 import type { Transition } from '../entitlements/transition.ts';
 import type { Cause } from '../model/change.ts';
 import { NO_ACCESS } from '../model/entitlement.ts';
 import type { Fact, Observation, SourceDirectory, SourceGroup, SourceOrganization, SourceUser, Subject } from '../model/fact.ts';
 import { NO_VERSION, newest } from '../model/version.ts';
-import type { DirectoryRow, GroupRow, OrganizationRow, Tombstone, UserRow, WorkingSet } from './working-set.ts';
-import { directoryStateOf, isDeleted, membershipCounts, putMembership, userStateOf } from './working-set.ts';
+import { settleUser } from './settle-user.ts';
+import type { DirectoryRow, MembershipRow, OrganizationRow, Tombstone, UserRow, WorkingSet } from './working-set.ts';
+import { directoryStateOf, isDeleted, putMembership } from './working-set.ts';
 
 export interface FoldResult {
   /** 'stale': everything that it says was known already, or is older than what is known. */
@@ -32,7 +32,7 @@ export function fold(set: WorkingSet, observation: Observation): FoldResult {
   const step: Step = { set, version: observation.version, cause: observation.cause, touched: new Set(), transitions: [] };
   let applied = false;
   for (const fact of observation.facts) applied = foldFact(step, fact) || applied;
-  for (const userId of [...step.touched].sort()) settleUser(step, userId);
+  for (const userId of [...step.touched].sort()) step.transitions.push(...settleUser(set, userId, observation.cause));
   return { outcome: applied ? 'applied' : 'stale', transitions: step.transitions };
 }
 
@@ -60,6 +60,10 @@ function foldFact(step: Step, fact: Fact): boolean {
       return foldMembership(step, fact.userId, fact.group, false);
     case 'directoryRead':
       return foldDirectoryRead(step, fact.directoryId);
+    case 'userGroupsRead':
+      return foldUserGroupsRead(step, fact.userId, fact.directoryId);
+    case 'userGone':
+      return foldUserGone(step, fact.userId);
     case 'roleSeen':
     case 'roleDeleted':
     case 'permissionSeen':
@@ -80,8 +84,11 @@ function foldExistence(row: Tombstone, existence: Existence, version: string): b
   return row.aliveVersion !== aliveVersion || row.deletedVersion !== deletedVersion;
 }
 
+/** Nothing yet is older than anything, also than a time that the source left at its zero. */
 const wins = (updatedAt: Date, version: string, overAt: Date, overVersion: string): boolean =>
-  updatedAt.getTime() > overAt.getTime() || (updatedAt.getTime() === overAt.getTime() && version > overVersion);
+  overVersion === NO_VERSION ||
+  updatedAt.getTime() > overAt.getTime() ||
+  (updatedAt.getTime() === overAt.getTime() && version > overVersion);
 
 /** A full read that is newer than this fact has seen all that it could say of this directory. */
 const isCovered = (step: Step, directoryId: string): boolean =>
@@ -193,8 +200,13 @@ function moveDirectory(step: Step, row: DirectoryRow, organizationId: string): v
     user.organizationId = organizationId;
     set.dirty.users.add(user);
     step.touched.add(user.id);
-    for (const membership of set.memberships.get(user.id)?.values() ?? []) {
-      membership.organizationId = organizationId;
+  }
+  for (const own of set.memberships.values()) {
+    for (const membership of own.values()) {
+      if (membership.directoryId !== row.id) continue;
+      const { userId, groupId, active } = membership;
+      if (active) step.transitions.push({ kind: 'membership', userId, groupId, organizationId: membership.organizationId, active: false, cause });
+      Object.assign(membership, { organizationId, active: false });
       set.dirty.memberships.add(membership);
     }
   }
@@ -221,20 +233,38 @@ function foldDirectoryRead(step: Step, directoryId: string): boolean {
     set.dirty.groups.add(group);
     for (const userId of set.membersOf.get(group.id) ?? []) step.touched.add(userId);
   }
-  for (const own of set.memberships.values()) {
-    for (const membership of own.values()) {
-      if (membership.directoryId !== directoryId || !membership.present || membership.version >= version) continue;
-      Object.assign(membership, { present: false, version, since: step.cause.occurredAt, causeEventId: step.cause.eventId });
-      set.dirty.memberships.add(membership);
-      step.touched.add(membership.userId);
-    }
-  }
+  for (const own of set.memberships.values()) endUnseen(step, own.values(), directoryId);
   row.importedVersion = newest(row.importedVersion, version);
   set.dirty.directories.add(row);
   return true;
 }
 
+/** Memberships that a full read as of this version would have shown, and did not. */
+function endUnseen(step: Step, memberships: Iterable<MembershipRow>, directoryId: string): boolean {
+  const { set, version, cause } = step;
+  let applied = false;
+  for (const membership of memberships) {
+    if (membership.directoryId !== directoryId || !membership.present || membership.version >= version) continue;
+    Object.assign(membership, { present: false, version, since: cause.occurredAt, causeEventId: cause.eventId });
+    set.dirty.memberships.add(membership);
+    step.touched.add(membership.userId);
+    applied = true;
+  }
+  return applied;
+}
+
+function foldUserGroupsRead(step: Step, userId: string, directoryId: string): boolean {
+  return endUnseen(step, step.set.memberships.get(userId)?.values() ?? [], directoryId);
+}
+
 // ------------------------------------------------------------------ users
+
+function foldUserGone(step: Step, userId: string): boolean {
+  const user = step.set.users.get(userId);
+  if (!user || user.deletedVersion >= step.version) return false;
+  buryUser(step, user, step.version);
+  return true;
+}
 
 function buryUser(step: Step, user: UserRow, version: string): void {
   user.deletedVersion = newest(user.deletedVersion, version);
@@ -354,51 +384,4 @@ function foldMembership(step: Step, userId: string, group: Subject, present: boo
   set.dirty.memberships.add(row);
   step.touched.add(userId);
   return true;
-}
-
-// ------------------------------------------------------------------ what follows
-
-/** Which of the user's memberships count now, and what access follows. */
-function settleUser(step: Step, userId: string): void {
-  const { set, cause } = step;
-  const user = set.users.get(userId);
-  const groups: GroupRow[] = [];
-  let unconfirmed = false;
-  for (const membership of set.memberships.get(userId)?.values() ?? []) {
-    const active = membershipCounts(set, membership);
-    if (active !== membership.active) {
-      membership.active = active;
-      set.dirty.memberships.add(membership);
-      const { groupId, organizationId } = membership;
-      step.transitions.push({ kind: 'membership', userId, groupId, organizationId, active, cause });
-    }
-    const group = set.groups.get(membership.groupId);
-    if (active && group) groups.push(group);
-    if (user && membership.present && membership.version < user.barrierVersion) unconfirmed = true;
-  }
-  if (!user) return;
-  const directory = set.directories.get(user.directoryId);
-  const organization = set.organizations.get(user.organizationId);
-  const inForce =
-    userStateOf(user) === 'ACTIVE' &&
-    directory !== undefined &&
-    directoryStateOf(directory) === 'ACTIVE' &&
-    organization !== undefined &&
-    !isDeleted(organization);
-  if (inForce && unconfirmed) set.refreshes.set(userId, set.refreshes.get(userId) ?? 'REACTIVATED');
-  const before = set.effective.get(userId) ?? NO_ACCESS;
-  const facts = { inForce, groups, directoryRoles: user.directoryRoles, grants: set.grants.get(userId) ?? [] };
-  const after = computeEffective(facts, set.catalogOf(user.organizationId), before, { at: cause.occurredAt, eventId: cause.eventId });
-  set.effective.set(userId, after);
-  if (after !== before) {
-    step.transitions.push({
-      kind: 'access',
-      userId,
-      organizationId: user.organizationId,
-      directoryId: user.directoryId,
-      before,
-      after,
-      cause,
-    });
-  }
 }

@@ -15,7 +15,7 @@ const ORGANIZATIONS = `
 const DIRECTORIES = `
   SELECT id, organization_id AS "organizationId", name, type, source_state AS "sourceState", source_updated_at AS "sourceUpdatedAt", source_version AS "sourceVersion",
          alive_version AS "aliveVersion", deleted_version AS "deletedVersion", imported_version AS "importedVersion"
-  FROM directory WHERE id = ANY($1::text[])`;
+  FROM directory WHERE id = ANY($1::text[]) OR organization_id = ANY($2::text[])`;
 
 // By primary key for what the facts name; by directory_id for whole directories.
 const GROUPS = `
@@ -44,10 +44,11 @@ const UNSEEN_GROUPS = `
   SELECT g.id FROM directory_group g JOIN json_to_recordset($1::json) AS r(directory_id text, version text) ON g.directory_id = r.directory_id
   WHERE g.seen_version < r.version AND g.alive_version < r.version AND g.deleted_version <= g.alive_version`;
 
-// By primary key prefix (user_id). Removed ones only where the facts name their group.
+// By primary key prefix (user_id), and by (directory_id, version) for whole directories. Removed ones only where the facts name
+// their group, and of whole directories, which may move.
 const MEMBERSHIPS = `
   SELECT user_id AS "userId", group_id AS "groupId", directory_id AS "directoryId", organization_id AS "organizationId", present, version, active, since, cause_event_id AS "causeEventId"
-  FROM membership WHERE user_id = ANY($1::text[]) AND (present OR group_id = ANY($2::text[]))`;
+  FROM membership WHERE user_id = ANY($1::text[]) AND (present OR group_id = ANY($2::text[])) OR directory_id = ANY($3::text[])`;
 
 const EFFECTIVE = `
   SELECT user_id AS "userId", roles, permissions, reasons FROM effective_entitlement WHERE user_id = ANY($1::text[]) AND to_position = 9223372036854775807`;
@@ -112,6 +113,11 @@ function namesIn(observations: readonly Observation[]): Named {
           named.users.add(fact.userId);
           named.groups.add(fact.group.id);
           break;
+        case 'userGroupsRead':
+        case 'userGone':
+          named.directories.add(fact.directoryId);
+          named.users.add(fact.userId);
+          break;
         case 'directoryRead':
           named.directories.add(fact.directoryId);
           named.reads.push({ directory_id: fact.directoryId, version });
@@ -156,7 +162,7 @@ const byId = <T extends { id: string }>(rows: readonly T[], into: Map<string, T>
 export async function loadWorkingSet(tx: Tx, observations: readonly Observation[]): Promise<WorkingSet> {
   const named = namesIn(observations);
   const reads = JSON.stringify(named.reads);
-  const directories = await tx.$queryRawUnsafe<DirectoryRow[]>(DIRECTORIES, [...named.directories]);
+  const directories = await tx.$queryRawUnsafe<DirectoryRow[]>(DIRECTORIES, [...named.directories], [...named.wholeOrganizations]);
   for (const row of directories) named.organizations.add(row.organizationId);
   const catalogs = await loadCatalogs(tx, named.organizations);
   const set = createWorkingSet((id) => {
@@ -176,9 +182,9 @@ export async function loadWorkingSet(tx: Tx, observations: readonly Observation[
     for (const { id } of others) named.users.add(id);
   }
   const userIds = [...named.users];
-  if (userIds.length === 0) return set;
+  if (userIds.length + whole.length === 0) return set;
   byId(await tx.$queryRawUnsafe<UserRow[]>(USERS, userIds), set.users);
-  for (const row of await tx.$queryRawUnsafe<MembershipRow[]>(MEMBERSHIPS, userIds, [...named.groups])) putMembership(set, row);
+  for (const row of await tx.$queryRawUnsafe<MembershipRow[]>(MEMBERSHIPS, userIds, [...named.groups], whole)) putMembership(set, row);
   const missing = [...set.membersOf.keys()].filter((id) => !set.groups.has(id));
   if (missing.length > 0) byId(await tx.$queryRawUnsafe<GroupRow[]>(GROUPS, missing, []), set.groups);
   for (const { userId, ...effective } of await tx.$queryRawUnsafe<(Effective & { userId: string })[]>(EFFECTIVE, userIds))

@@ -4,14 +4,14 @@ import type { z } from 'zod';
 import type { Fact, SourceGroup, SourceUser, Subject } from '../model/fact.ts';
 import { describeIssues, directory, group, user } from './parse-object.ts';
 
-export type StateReadKind = 'DIRECTORY' | 'USERS' | 'GROUPS' | 'MEMBERS' | 'USER_GROUPS' | 'COMPLETE';
+export type StateReadKind = 'DIRECTORY' | 'USERS' | 'GROUPS' | 'MEMBERS' | 'USER_GROUPS' | 'USER_GONE' | 'COMPLETE';
 
 export interface StateReadPage {
   directoryId: string;
   kind: StateReadKind;
   /** MEMBERS: the group whose users these are. */
   group: Subject | null;
-  /** USER_GROUPS: the user whose groups these are. */
+  /** USER_GROUPS: the user whose groups these are; USER_GONE: the user that is no more. */
   userId: string | null;
   items: readonly unknown[];
 }
@@ -55,11 +55,17 @@ export function parseRead(page: StateReadPage): ParsedRead {
     case 'USER_GROUPS': {
       const { userId: of } = page;
       if (of === null) return { kind: 'refused', reason: 'groups of no user' };
-      return facts(parseGroups(page.items), (g) => [
+      const shown = facts(parseGroups(page.items), (g) => [
         { kind: 'groupSeen', group: g, alive: true },
         { kind: 'memberAdded', userId: of, group: g },
       ]);
+      return shown.kind === 'refused'
+        ? shown
+        : { kind: 'facts', facts: [...shown.facts, { kind: 'userGroupsRead', userId: of, directoryId: page.directoryId }] };
     }
+    case 'USER_GONE':
+      if (page.userId === null) return { kind: 'refused', reason: 'nobody is gone' };
+      return { kind: 'facts', facts: [{ kind: 'userGone', userId: page.userId, directoryId: page.directoryId }] };
     case 'COMPLETE':
       return { kind: 'facts', facts: [{ kind: 'directoryRead', directoryId: page.directoryId }] };
     default:

@@ -9,7 +9,8 @@ export interface Verdict {
 }
 
 const VERDICTS = `
-  UPDATE directory_event e SET status = t.status, error = t.error, applied_at = clock_timestamp(), next_attempt_at = NULL
+  UPDATE directory_event e SET status = t.status, error = t.error, next_attempt_at = NULL,
+    applied_at = CASE WHEN t.status <> 'QUARANTINED' THEN clock_timestamp() END
   FROM json_to_recordset($1::json) AS t(id text, status event_status, error text) WHERE e.id = t.id`;
 
 // The user that the event names, and the members of the group that it names when it names no user.

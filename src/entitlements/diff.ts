@@ -1,5 +1,5 @@
 // Pure: what changed between two states of one user's effective access.
-import type { Effective } from '../model/entitlement.ts';
+import type { Effective, EntitlementPath } from '../model/entitlement.ts';
 
 export interface AccessDifference {
   grantedPermissions: string[];
@@ -26,7 +26,26 @@ export function diffEffective(before: Effective, after: Effective): AccessDiffer
   return Object.values(difference).some((list) => list.length > 0) ? difference : undefined;
 }
 
-/** Whether anything differs that is stored, reasons included. */
-export const sameEffective = (a: Effective, b: Effective): boolean =>
-  a === b ||
-  (a.reasons.paths.length === b.reasons.paths.length && JSON.stringify([a.roles, a.reasons]) === JSON.stringify([b.roles, b.reasons]));
+const sameList = <T>(a: readonly T[], b: readonly T[]): boolean => a.length === b.length && a.every((item, index) => item === b[index]);
+
+const samePath = (a: EntitlementPath, b: EntitlementPath): boolean =>
+  a.role === b.role &&
+  a.source === b.source &&
+  a.groupId === b.groupId &&
+  a.grantId === b.grantId &&
+  a.expiresAt === b.expiresAt &&
+  a.since === b.since &&
+  a.causeEventId === b.causeEventId;
+
+/** Whether all that is stored is the same, reasons included. Field by field: jsonb gives keys back in an order of its own. */
+export function sameEffective(a: Effective, b: Effective): boolean {
+  if (a === b) return true;
+  const [paths, others] = [a.reasons.paths, b.reasons.paths];
+  return (
+    sameList(a.roles, b.roles) &&
+    sameList(a.permissions, b.permissions) &&
+    paths.length === others.length &&
+    paths.every((path, index) => samePath(path, others[index] as EntitlementPath)) &&
+    a.permissions.every((permission) => sameList(a.reasons.permissions[permission] ?? [], b.reasons.permissions[permission] ?? []))
+  );
+}

@@ -40,7 +40,8 @@ interface Row {
 // Per user: directory_user and directory by primary key, effective_entitlement by (user_id, to_position); change_log_head by
 // primary key; the oldest pending event of the organization and of the environment by the partial index on pending events.
 export const FRESHNESS_COLUMNS = `
-  u.id AS "userId", u.organization_id AS "organizationId", u.state AS "userState", d.state AS "directoryState", u.drift_suspected AS "driftSuspected",
+  u.id AS "userId", u.organization_id AS "organizationId", u.state AS "userState", d.state AS "directoryState",
+  u.drift_suspected OR EXISTS (SELECT 1 FROM refresh_task r WHERE r.user_id = u.id) AS "driftSuspected",
   (SELECT position FROM change_log_head WHERE id = 1) AS position,
   coalesce((SELECT greatest(0, extract(epoch FROM now() - min(p.occurred_at)))::float8 FROM directory_event p
             WHERE p.status = 'PENDING' AND p.partition IN (u.organization_id, 'environment')), 0) AS "lagSeconds"`;

@@ -10,20 +10,29 @@ export interface StoreResult {
   duplicate: number;
 }
 
-// Plan: function scan of at most a page, one primary key probe a row, one upsert of a counter. Inserted in id order, so that
+// Plan: function scan of at most a page, two primary key probes a row, one upsert of a counter. Inserted in id order, so that
 // two writers of overlapping sets wait for each other in one direction only; the counter's row comes last for the same reason.
+// An event that names no organization is applied with its directory, under whichever organization that one stands. A refused
+// event has the account that it names read again: what it said is lost on us.
 const STORE = `
   WITH inserted AS (
     INSERT INTO directory_event (id, type, partition, organization_id, directory_id, user_id, group_id, raw, status, error, channel, occurred_at)
-    SELECT id, type, partition, organization_id, directory_id, user_id, group_id, raw,
-           (CASE WHEN refusal IS NULL THEN 'PENDING' ELSE 'QUARANTINED' END)::event_status, refusal, $2::event_channel, occurred_at
+    SELECT t.id, t.type, CASE WHEN t.organization_id IS NULL THEN coalesce(d.organization_id, t.partition) ELSE t.partition END,
+           t.organization_id, t.directory_id, t.user_id, t.group_id, t.raw,
+           (CASE WHEN t.refusal IS NULL THEN 'PENDING' ELSE 'QUARANTINED' END)::event_status, t.refusal, $2::event_channel, t.occurred_at
     FROM json_to_recordset($1::json) AS t(
       id text, type text, partition text, organization_id text, directory_id text, user_id text, group_id text, raw text, refusal text, occurred_at timestamptz)
-    ORDER BY id COLLATE "C"
+    LEFT JOIN directory d ON d.id = t.directory_id
+    ORDER BY t.id COLLATE "C"
     ON CONFLICT (id) DO NOTHING
-    RETURNING 1
+    RETURNING status, user_id, directory_id
   ), total AS (
     SELECT count(*)::int AS stored FROM inserted
+  ), suspect AS (
+    INSERT INTO refresh_task (user_id, directory_id, reason)
+    SELECT DISTINCT ON (user_id) user_id, directory_id, 'QUARANTINED_EVENT' FROM inserted
+    WHERE status = 'QUARANTINED' AND user_id IS NOT NULL AND directory_id IS NOT NULL ORDER BY user_id, directory_id
+    ON CONFLICT (user_id) DO UPDATE SET reason = excluded.reason, requested_at = now(), next_attempt_at = now(), attempts = 0
   ), counted AS (
     INSERT INTO ingest_stat AS s (hour, channel, received, duplicate)
     SELECT date_trunc('hour', now(), 'UTC'), $2::event_channel, $3::int, $3::int - stored FROM total

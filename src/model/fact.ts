@@ -89,7 +89,11 @@ export type Fact =
   | { kind: 'permissionSeen'; permission: SourcePermission; alive: boolean }
   | { kind: 'permissionDeleted'; permission: SourcePermission }
   /** A full read of a directory as of the observation's version is complete: whatever it did not show is gone. */
-  | { kind: 'directoryRead'; directoryId: string };
+  | { kind: 'directoryRead'; directoryId: string }
+  /** A full read of one user's groups: whatever it did not show is gone. */
+  | { kind: 'userGroupsRead'; userId: string; directoryId: string }
+  /** The state API does not know this user any more. */
+  | { kind: 'userGone'; userId: string; directoryId: string };
 
 /** Facts that became known together. `version` decides against other facts; see prisma/schema.prisma, "Registers". */
 export interface Observation {

@@ -2,15 +2,14 @@
 // they count), those that a quarantined event touched, and those that an event showed after their deletion. What comes back
 // is applied as facts of a read, so any newer event wins over it.
 import { applyObservations } from '../apply/apply-batch.ts';
-import { parseGroups, parseUsers, type StateReadPage } from '../apply/parse-read.ts';
+import type { StateReadPage } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { messageOf } from '../errors.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import type { Logger } from '../log.ts';
-import type { Fact, Observation, SourceUser } from '../model/fact.ts';
 import type { WorkosClient } from '../workos/client.ts';
 import { WorkosError } from '../workos/workos-error.ts';
-import { causeOfRead, keepStateRead, versionOfReadNow } from './state-read.ts';
+import { causeOfRead, keepStateRead, observationOf, versionOfReadNow } from './state-read.ts';
 
 export interface RefreshDeps {
   db: Db;
@@ -68,7 +67,6 @@ async function refreshUser(
   const startedAt = clock();
   const version = await versionOfReadNow(db, directoryId, startedAt);
   const cause = causeOfRead(`account read again: ${reason.toLowerCase().replaceAll('_', ' ')}`, startedAt);
-  const stored = await db.directoryUser.findUnique({ where: { id: userId } });
   const directory = await db.directory.findUnique({ where: { id: directoryId } });
   const partition = directory?.organizationId ?? directoryId;
   const base = { directoryId, group: null };
@@ -77,43 +75,16 @@ async function refreshUser(
     if (error instanceof WorkosError && error.kind === 'not_found') return null;
     throw error;
   });
-  const pages: StateReadPage[] = [];
-  const facts: Fact[] = [];
-  if (raw === null) {
-    if (stored) facts.push({ kind: 'userDeleted', user: toSource(stored) });
-  } else {
-    const items = await readGroups(deps, userId, signal);
-    const [users, groups] = [parseUsers([raw]), parseGroups(items)];
-    if (typeof users === 'string') throw new WorkosError('bad_response', `user: ${users}`);
-    if (typeof groups === 'string') throw new WorkosError('bad_response', `groups of the user: ${groups}`);
-    pages.push({ ...base, kind: 'USERS', userId: null, items: [raw] }, { ...base, kind: 'USER_GROUPS', userId, items });
-    facts.push(...users.map((user): Fact => ({ kind: 'userSeen', user, alive: true })));
-    for (const group of groups) facts.push({ kind: 'groupSeen', group, alive: true }, { kind: 'memberAdded', userId, group });
-    const shown = new Set(groups.map((group) => group.id));
-    for (const membership of await db.membership.findMany({ where: { userId, present: true, directoryId } })) {
-      if (shown.has(membership.groupId)) continue;
-      facts.push({
-        kind: 'memberRemoved',
-        userId,
-        group: { id: membership.groupId, directoryId, organizationId: membership.organizationId },
-      });
-    }
-  }
-  const observation: Observation = { version, facts, cause };
-  await applyObservations(db, partition, [observation], async (tx: Tx) => {
+  const pages: StateReadPage[] =
+    raw === null
+      ? [{ ...base, kind: 'USER_GONE', userId, items: [] }]
+      : [
+          { ...base, kind: 'USERS', userId: null, items: [raw] },
+          { ...base, kind: 'USER_GROUPS', userId, items: await readGroups(deps, userId, signal) },
+        ];
+  const observations = pages.map((page) => observationOf(page, version, cause));
+  await applyObservations(db, partition, observations, async (tx: Tx) => {
     for (const page of pages) await keepStateRead(tx, page, version);
     await tx.$executeRawUnsafe(DONE, userId, requestedAt.toISOString());
   });
 }
-
-/** A stored row in the form of a source object, for a fact that only says that it is gone. */
-const toSource = (
-  row: { customAttributes: unknown; sourceState: 'ACTIVE' | 'SUSPENDED' | 'INACTIVE' | 'DELETED' } & Omit<
-    SourceUser,
-    'state' | 'customAttributes'
-  >,
-): SourceUser => ({
-  ...row,
-  state: row.sourceState === 'DELETED' ? 'INACTIVE' : row.sourceState,
-  customAttributes: row.customAttributes instanceof Object ? { ...row.customAttributes } : {},
-});

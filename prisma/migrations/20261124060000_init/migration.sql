@@ -1,6 +1,6 @@
 -- Every text column is COLLATE "C": see prisma/create-migration.ts.
 -- CreateEnum
-CREATE TYPE "state_read_kind" AS ENUM ('DIRECTORY', 'USERS', 'GROUPS', 'MEMBERS', 'USER_GROUPS', 'COMPLETE');
+CREATE TYPE "state_read_kind" AS ENUM ('DIRECTORY', 'USERS', 'GROUPS', 'MEMBERS', 'USER_GROUPS', 'USER_GONE', 'COMPLETE');
 
 -- CreateEnum
 CREATE TYPE "event_status" AS ENUM ('PENDING', 'APPLIED', 'STALE', 'IGNORED', 'QUARANTINED', 'SKIPPED');

@@ -9,3 +9,9 @@ INSERT INTO "sync_cursor" ("id") VALUES ('events');
 
 -- Freshness asks on every read for the oldest event of an organization that is still waiting: one entry, whatever the backlog.
 CREATE INDEX "directory_event_waiting_since" ON "directory_event" ("partition", "occurred_at") WHERE "status" = 'PENDING';
+
+-- The few events about a directory itself, which a replay of any of its users reads.
+CREATE INDEX "directory_event_of_directory" ON "directory_event" ("directory_id", "id") WHERE "user_id" IS NULL AND "group_id" IS NULL;
+
+-- Sync-health sums failed attempts; nearly every event has none.
+CREATE INDEX "directory_event_attempted" ON "directory_event" ("partition", "id") WHERE "attempts" > 0;

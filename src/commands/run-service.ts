@@ -1,0 +1,29 @@
+// `access-service start`, `serve` and `work`: one Runtime until a signal, then everything closed in reverse.
+import { renderBanner } from '../banner.ts';
+import type { Config } from '../config.ts';
+import { untilSignalled } from '../lib/until-signalled.ts';
+import { createLogger } from '../log.ts';
+import { startRuntime } from '../runtime.ts';
+
+/** How long a stop may take before the process gives up waiting. */
+const STOP_TIMEOUT_MS = 25_000;
+
+export async function runService(config: Config): Promise<void> {
+  const log = createLogger(config.logLevel);
+  const signal = untilSignalled();
+  const runtime = await startRuntime(config, log, signal);
+  if (config.mode === 'start') process.stdout.write(renderBanner(runtime));
+  else log.info({ mode: config.mode, url: runtime.url }, 'ready');
+  const patience = new AbortController();
+  signal.addEventListener('abort', () => {
+    log.info({ signal: signal.reason }, 'stopping');
+    const timer = setTimeout(() => {
+      log.fatal('the stop took too long');
+      process.exit(1);
+    }, STOP_TIMEOUT_MS);
+    patience.signal.addEventListener('abort', () => clearTimeout(timer));
+  });
+  await runtime.stopped;
+  patience.abort();
+  log.info('stopped');
+}
