@@ -1,0 +1,194 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { readHead } from '../../src/changes/head.ts';
+import { readAfter } from '../../src/changes/read-after.ts';
+import { type OpenDb, openDb } from '../../src/db/client.ts';
+import { createNudge } from '../../src/lib/nudge.ts';
+import type { RecordedChange } from '../../src/model/change.ts';
+import { type ChangeStream, createChangeStream, type StreamNews } from '../../src/redis/change-stream.ts';
+import { openRedis, type RedisConnections } from '../../src/redis/client.ts';
+import { createRelay, type RelayOptions } from '../../src/relay/relay.ts';
+import { aChange, commit, positions, range, recorded } from '../support/changes.ts';
+import { silent } from '../support/feed-node.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { type OwnRedis, startRedis } from '../support/redis.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+let redisServer: OwnRedis;
+let redis: RedisConnections;
+let database: TestDatabase;
+let opened: OpenDb;
+let stream: ChangeStream;
+let key: string;
+
+beforeAll(async () => {
+  redisServer = await startRedis();
+}, 60_000);
+
+afterAll(() => redisServer.stop());
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  opened = openDb({ url: database.url, poolSize: 6, statementTimeoutMs: 10_000, applicationName: 'test' });
+  redis = openRedis({ url: redisServer.url, log: silent });
+  const { logId } = await readHead(opened.db);
+  key = `access-service:{${logId}}:changes`;
+  stream = createChangeStream({ redis, logId });
+  await waitFor('Redis', () => stream.ping());
+}, 60_000);
+
+afterEach(async () => {
+  stream.close();
+  await opened.close();
+  await database.drop();
+});
+
+function relay(over: Partial<RelayOptions> = {}) {
+  const published: RecordedChange[] = [];
+  const nudge = createNudge();
+  const made = createRelay({
+    db: opened.db,
+    stream,
+    onPublished: (changes) => published.push(...changes),
+    nudge,
+    log: silent,
+    pollIntervalMs: 100,
+    ...over,
+  });
+  return { ...made, published, nudge };
+}
+
+async function untilIdle({ step }: { step(): Promise<'again' | 'idle'> }): Promise<void> {
+  while ((await step()) === 'again');
+}
+
+const streamed = async () => {
+  const entries = (await redis.request.xrange(key, '-', '+')) as [string, string[]][];
+  return entries.map(([id]) => Number(id.replace('-0', '')));
+};
+const unpublished = () => opened.db.entitlementChange.count({ where: { publishedAt: null } });
+
+test('every change goes to the stream under its position, to the own tail, and is marked', async () => {
+  await commit(opened.db, ...range(1, 1_203).map((index) => aChange(`user_${index}`)));
+  const subject = relay();
+  await untilIdle(subject);
+  expect(await streamed()).toEqual(range(1, 1_203));
+  expect(positions(subject.published)).toEqual(range(1, 1_203));
+  expect(await unpublished()).toBe(0);
+  expect((await readHead(opened.db)).relayedPosition).toBe(1_203n);
+});
+
+test('an entry carries the whole change', async () => {
+  await commit(opened.db, aChange('user_1', { revokedRoles: ['owner'] }));
+  await untilIdle(relay());
+  const stop = new AbortController();
+  let news: StreamNews | undefined;
+  for await (news of stream.read(() => 0n, stop.signal)) if (news.kind === 'entries') break;
+  stop.abort();
+  expect(news).toEqual({ kind: 'entries', changes: await readAfter(opened.db, { after: 0n, limit: 10 }), lastId: 1n });
+});
+
+test('a relay that died between append and mark is made up for, and the time of publishing is set once', async () => {
+  await commit(opened.db, aChange('a'), aChange('b'), aChange('c'));
+  const changes = await readAfter(opened.db, { after: 0n, limit: 10 });
+  expect(await stream.append(changes)).toEqual({ known: 0 });
+  // dies here
+  await untilIdle(relay());
+  expect(await streamed()).toEqual([1, 2, 3]);
+  expect(await unpublished()).toBe(0);
+  const times = () => opened.db.entitlementChange.findMany({ select: { publishedAt: true }, orderBy: { position: 'asc' } });
+  const before = await times();
+  await opened.db.changeLogHead.updateMany({ data: { relayedPosition: 0n } });
+  await untilIdle(relay());
+  expect(await times()).toEqual(before);
+  expect(await streamed()).toEqual([1, 2, 3]);
+});
+
+test('two relays at once hand on every change once and neither fails', { timeout: 60_000 }, async () => {
+  const stop = new AbortController();
+  const errors: unknown[] = [];
+  const log = { ...silent, warn: (...line: unknown[]) => errors.push(line) } as unknown as typeof silent;
+  const relays = [relay({ log }), relay({ log })];
+  const running = relays.map((one) => one.run(stop.signal));
+  const writing = range(1, 4).map(async (writer) => {
+    for (const batch of range(1, 25)) {
+      await commit(opened.db, aChange(`user_${writer}_${batch}_a`), aChange(`user_${writer}_${batch}_b`));
+      for (const one of relays) one.nudge.nudge();
+    }
+  });
+  await Promise.all(writing);
+  await waitFor('all to be relayed', async () => (await readHead(opened.db)).relayedPosition === 200n);
+  stop.abort();
+  await Promise.all(running);
+  expect(await streamed()).toEqual(range(1, 200));
+  expect(await unpublished()).toBe(0);
+  expect(errors).toEqual([]);
+});
+
+test('without Redis the same marks are made and the own tail is told', async () => {
+  await commit(opened.db, aChange('a'), aChange('b'));
+  const subject = relay({ stream: null });
+  await untilIdle(subject);
+  expect(positions(subject.published)).toEqual([1, 2]);
+  expect(await unpublished()).toBe(0);
+  expect(await streamed()).toEqual([]);
+});
+
+test('a nudge is enough: nothing waits for the poll', async () => {
+  const stop = new AbortController();
+  const subject = relay({ pollIntervalMs: 3_600_000 });
+  const running = subject.run(stop.signal);
+  await commit(opened.db, aChange('a'));
+  subject.nudge.nudge();
+  await waitFor('the change', () => subject.published.length === 1);
+  stop.abort();
+  await running;
+});
+
+test('while Redis is down nothing is marked; when it is back, without its data, the relay goes on by itself', {
+  timeout: 60_000,
+}, async () => {
+  const stop = new AbortController();
+  const subject = relay();
+  await commit(opened.db, aChange('a'));
+  const running = subject.run(stop.signal);
+  await waitFor('the first', async () => (await streamed()).length === 1);
+  await redisServer.kill();
+  await commit(opened.db, aChange('b'));
+  await expect(stream.append(await readAfter(opened.db, { after: 1n, limit: 1 }))).rejects.toThrow();
+  expect((await readHead(opened.db)).relayedPosition).toBe(1n);
+  await redisServer.restart();
+  await waitFor('the mark', async () => (await readHead(opened.db)).relayedPosition === 2n);
+  expect(await streamed()).toEqual([2]);
+  stop.abort();
+  await running;
+});
+
+test('a stream that is ahead of the log (a restored database) is thrown away instead of refusing every change', async () => {
+  await stream.append([recorded(500n, aChange('from another life'))]);
+  await commit(opened.db, aChange('a'), aChange('b'));
+  const subject = relay();
+  await untilIdle(subject);
+  expect(await streamed()).toEqual([1, 2]);
+  // The same, found while running.
+  await redis.request.xadd(key, '900-0', 'change', 'garbage');
+  await commit(opened.db, aChange('c'));
+  await untilIdle(subject);
+  await commit(opened.db, aChange('d'));
+  await untilIdle(subject);
+  expect(await streamed()).toEqual([4]);
+  expect(await unpublished()).toBe(0);
+});
+
+test('the stream is bounded', async () => {
+  const short = createChangeStream({ redis, logId: 'short', maxLength: 100 });
+  await short.append(range(1, 2_000).map((index) => recorded(BigInt(index), aChange(`user_${index}`))));
+  expect(await redis.request.xlen('access-service:{short}:changes')).toBeLessThan(300);
+  expect(await short.lastId()).toBe(2_000n);
+});
+
+test('two databases on one Redis never mix', async () => {
+  const other = createChangeStream({ redis, logId: 'other' });
+  await other.append([recorded(1n, aChange('theirs'))]);
+  expect(await stream.lastId()).toBe(0n);
+  expect(await stream.append([recorded(1n, aChange('ours'))])).toEqual({ known: 0 });
+});
