@@ -7,6 +7,7 @@ import { pullIterator } from '../lib/pull-iterator.ts';
 import type { Logger } from '../log.ts';
 import type { ChangeFilter } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
+import { createReadPersistently } from './read-persistently.ts';
 import { createSubscription, type FeedItem, type Subscription } from './subscription.ts';
 import type { Tail } from './tail.ts';
 
@@ -42,10 +43,20 @@ export interface FeedOptions {
   log: Logger;
   /** Longest silence. */
   checkpointIntervalMs?: number;
+  /** Reads of the log at a time; the rest of the pool is for others. */
+  concurrentReads?: number;
   clock?: () => Date;
 }
 
-export function createFeed({ db, tail, log, checkpointIntervalMs = 15_000, clock = () => new Date() }: FeedOptions): Feed {
+export function createFeed({
+  db,
+  tail,
+  log,
+  checkpointIntervalMs = 15_000,
+  concurrentReads = 4,
+  clock = () => new Date(),
+}: FeedOptions): Feed {
+  const readPersistently = createReadPersistently({ concurrency: concurrentReads, log });
   const subscriptions = new Set<Subscription>();
 
   function iterate(subscription: Subscription, signal: AbortSignal): AsyncIterableIterator<FeedItem> {
@@ -57,7 +68,7 @@ export function createFeed({ db, tail, log, checkpointIntervalMs = 15_000, clock
   }
 
   const prepare = ({ signal: _, ...request }: FeedRequest) =>
-    createSubscription({ db, tail, log, checkpointIntervalMs, clock, ...request });
+    createSubscription({ db, tail, readPersistently, checkpointIntervalMs, clock, ...request });
 
   return {
     subscribe: (request) => iterate(prepare(request), request.signal),

@@ -9,11 +9,10 @@ import { changeMatcher } from '../changes/match.ts';
 import { readPage } from '../changes/read-after.ts';
 import type { Db } from '../db/client.ts';
 import { sleep } from '../lib/sleep.ts';
-import type { Logger } from '../log.ts';
 import type { ChangeFilter, RecordedChange } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
 import { cursorBeyondEnd, cursorExpired, feedUnavailable } from './feed-errors.ts';
-import { readPersistently } from './read-persistently.ts';
+import type { ReadPersistently } from './read-persistently.ts';
 import type { Tail } from './tail.ts';
 
 export type FeedItem =
@@ -33,7 +32,7 @@ export interface Subscription {
 export interface SubscriptionOptions {
   db: Db;
   tail: Tail;
-  log: Logger;
+  readPersistently: ReadPersistently;
   filter: ChangeFilter;
   after: Position | null;
   tenant: string | null;
@@ -48,7 +47,7 @@ const GIVE_UP_MS = 60_000;
 const NO_PROGRESS_MS = 100;
 
 export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { db, tail, log, filter, after, tenant, checkpointIntervalMs, clock } = options;
+  const { db, tail, readPersistently, filter, after, tenant, checkpointIntervalMs, clock } = options;
   const matches = changeMatcher(filter, tenant);
   let starting: Promise<void> | undefined;
   let headAtStart: Position | null = null;
@@ -65,7 +64,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   const known = (head: Position) => (tail.position() > head ? tail.position() : head);
 
   async function takePlace(signal: AbortSignal): Promise<void> {
-    const head = await readPersistently(() => readHead(db), { signal, log });
+    const head = await readPersistently(() => readHead(db), signal);
     position = after ?? head.position;
     if (position > head.position) throw cursorBeyondEnd();
     if (position < head.keptAfter) throw cursorExpired();
@@ -102,7 +101,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       position = held.at(-1)?.position ?? position;
       return;
     }
-    const page = await readPersistently(() => readPage(db, { after: position, limit: PAGE_SIZE, filter, tenant }), { signal, log });
+    const page = await readPersistently(() => readPage(db, { after: position, limit: PAGE_SIZE, filter, tenant }), signal);
     if (page.keptAfter > position) throw cursorExpired();
     if (page.scannedTo === position) await sleep(NO_PROGRESS_MS, signal);
     batch = page.changes;

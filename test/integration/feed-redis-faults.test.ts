@@ -73,12 +73,37 @@ async function received(): Promise<number> {
   return performance.now() - (startedAt.get(written) as number);
 }
 
+/** What the relay would do next. */
+const append = async () => working.stream?.append([recorded(BigInt(written + 1), aChange('next'))]);
+
 const relayed = () =>
   waitFor('the relay', async () => (await working.db.changeLogHead.findFirstOrThrow()).relayedPosition === BigInt(written));
 
 test('with Redis up a change arrives at once', async () => {
   await write(1);
   expect(await received()).toBeLessThan(BOUND_UP_MS);
+});
+
+test('the stream alone is enough: entries wake, and a hole among them is filled at once', async () => {
+  const node = await startFeedNode({
+    url: database.url,
+    redisUrl: redisServer.url,
+    relays: false,
+    tail: { pollIntervalMs: { streaming: 3_600_000, alone: 3_600_000 } },
+  });
+  const reader = follow(node.feed.subscribe({ filter: {}, after: 0n, tenant: null, signal: stop.signal }));
+  const readers = async () => [...String(await redis('CLIENT', 'LIST')).matchAll(/name=access-service-reader .* cmd=xread/g)].length;
+  await waitFor('three blocked readers', async () => (await readers()) === 3);
+  await write(1);
+  await waitFor('an entry', () => reader.changes.length === written);
+  // An entry that does not decode is a hole. (Unless the relay's poll was quicker than this test.)
+  await write(1, { nudge: false });
+  await redis('XADD', key, `${written}-0`, 'change', 'garbage').catch(() => {});
+  await waitFor('the change in the hole', () => reader.changes.length === written);
+  await write(1);
+  await waitFor('the change after the hole', () => reader.changes.length === written);
+  expect(reader.changes.map((change) => change.userId)).toEqual(range(1, written).map((index) => `user_${index}`));
+  await node.stop();
 });
 
 test('a commit in a process that nudges nobody arrives within the bound', async () => {
@@ -163,6 +188,7 @@ test('errors of a failover: UNBLOCKED and READONLY end no loop', { timeout: 60_0
   await write(1);
   expect(await received()).toBeLessThan(BOUND_DOWN_MS);
   await redis('REPLICAOF', '127.0.0.1', '1');
+  await expect(append()).rejects.toThrow(/READONLY/);
   await write(2);
   expect(await received()).toBeLessThan(BOUND_DOWN_MS);
   await redis('REPLICAOF', 'NO', 'ONE');
@@ -174,6 +200,7 @@ test('errors of a failover: UNBLOCKED and READONLY end no loop', { timeout: 60_0
 test('Redis out of memory', { timeout: 60_000 }, async () => {
   await redis('CONFIG', 'SET', 'maxmemory', '1');
   try {
+    await expect(append()).rejects.toThrow(/OOM/);
     await write(3);
     expect(await received()).toBeLessThan(BOUND_DOWN_MS);
   } finally {

@@ -45,7 +45,7 @@ export async function startFeedNode({
   const tail = await createTail({ db, stream, log: silent, ...tailOptions });
   const feed = createFeed({ db, tail, log: silent, ...(checkpointIntervalMs !== undefined && { checkpointIntervalMs }) });
   const nudge = createNudge();
-  const relay = createRelay({ db, stream, onPublished: relays && !redisUrl ? tail.offer : () => {}, nudge, log: silent });
+  const relay = createRelay({ db, stream, onPublished: tail.offer, nudge, log: silent });
   const ending = new AbortController();
   const running = [tail.run(ending.signal), ...(relays ? [relay.run(ending.signal)] : [])];
   return {

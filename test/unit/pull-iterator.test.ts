@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { pullIterator } from '../../src/lib/pull-iterator.ts';
 
@@ -88,6 +89,5 @@ test('it works in for await and leaves no listener on a long-lived signal', asyn
   const numbers = pullIterator(async () => source.shift(), { signal: controller.signal });
   for await (const value of numbers) seen.push(value);
   expect(seen).toEqual([1, 2, 3, 4, 5]);
-  const { getEventListeners } = (await import('node:events')).default;
   expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
 });
