@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -111,3 +111,19 @@ test('nobody gets in without the password', async () => {
   other.password = 'guess';
   await expect(execute(other.href, 'SELECT 1')).rejects.toThrow(/password authentication failed/);
 });
+
+test.runIf(process.getuid?.() === 0)(
+  'root in a folder that is closed to others: the data goes where Postgres can reach it, and is found again',
+  async () => {
+    await chmod(parent, 0o700);
+    const first = await start();
+    await execute(first.url, 'CREATE TABLE kept (a text)');
+    await first.stop();
+    const place = await realpath(dir);
+    expect(place).toMatch(/^\/var\/lib\/access-service\//);
+    const { url } = await start();
+    expect((await execute(url, 'SELECT a FROM kept')).rows).toEqual([]);
+    await running?.stop();
+    await rm(place, { recursive: true });
+  },
+);
