@@ -45,17 +45,13 @@ export interface FeedOptions {
   checkpointIntervalMs?: number;
   /** Reads of the log at a time; the rest of the pool is for others. */
   concurrentReads?: number;
+  /** Changes that one subscriber holds at most. */
+  batchSize?: number;
   clock?: () => Date;
 }
 
-export function createFeed({
-  db,
-  tail,
-  log,
-  checkpointIntervalMs = 15_000,
-  concurrentReads = 4,
-  clock = () => new Date(),
-}: FeedOptions): Feed {
+export function createFeed(options: FeedOptions): Feed {
+  const { db, tail, log, checkpointIntervalMs = 15_000, concurrentReads = 4, batchSize = 100, clock = () => new Date() } = options;
   const readPersistently = createReadPersistently({ concurrency: concurrentReads, log });
   const subscriptions = new Set<Subscription>();
 
@@ -67,8 +63,8 @@ export function createFeed({
     return pullIterator(produce, { signal, onEnd: () => subscriptions.delete(subscription) });
   }
 
-  const prepare = ({ signal: _, ...request }: FeedRequest) =>
-    createSubscription({ db, tail, readPersistently, checkpointIntervalMs, clock, ...request });
+  const prepare = ({ filter, after, tenant }: FeedRequest) =>
+    createSubscription({ db, tail, readPersistently, checkpointIntervalMs, batchSize, clock, filter, after, tenant });
 
   return {
     subscribe: (request) => iterate(prepare(request), request.signal),

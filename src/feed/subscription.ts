@@ -37,17 +37,16 @@ export interface SubscriptionOptions {
   after: Position | null;
   tenant: string | null;
   checkpointIntervalMs: number;
+  batchSize: number;
   clock: () => Date;
 }
 
-const RING_BATCH_SIZE = 64;
-const PAGE_SIZE = 200;
 const CAUGHT_UP_CHECKPOINT_MS = 1_000;
 const GIVE_UP_MS = 60_000;
 const NO_PROGRESS_MS = 100;
 
 export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { db, tail, readPersistently, filter, after, tenant, checkpointIntervalMs, clock } = options;
+  const { db, tail, readPersistently, filter, after, tenant, checkpointIntervalMs, batchSize, clock } = options;
   const matches = changeMatcher(filter, tenant);
   let starting: Promise<void> | undefined;
   let headAtStart: Position | null = null;
@@ -95,13 +94,13 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   /** Takes the next changes from the ring, or from the log where the ring does not reach. */
   async function load(signal: AbortSignal): Promise<void> {
     taken = 0;
-    const held = tail.after(position, RING_BATCH_SIZE);
+    const held = tail.after(position, batchSize);
     if (held !== 'too old' && held.length > 0) {
       batch = held.filter(matches);
       position = held.at(-1)?.position ?? position;
       return;
     }
-    const page = await readPersistently(() => readPage(db, { after: position, limit: PAGE_SIZE, filter, tenant }), signal);
+    const page = await readPersistently(() => readPage(db, { after: position, limit: batchSize, filter, tenant }), signal);
     if (page.keptAfter > position) throw cursorExpired();
     if (page.scannedTo === position) await sleep(NO_PROGRESS_MS, signal);
     batch = page.changes;
