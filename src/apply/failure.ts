@@ -4,15 +4,17 @@ import { sqlStateOf } from '../db/transaction.ts';
 
 export type Failure = 'outage' | 'refused_by_database' | 'unexpected';
 
-/** First two characters of the SQLSTATE. Source: Postgres manual, appendix A. */
-const BY_CLASS: Readonly<Record<string, Failure>> = {
+/** SQLSTATE, or its first two characters. Source: Postgres manual, appendix A. */
+const BY_STATE: Readonly<Record<string, Failure>> = {
   '08': 'outage', // connection exception
   '22': 'refused_by_database', // data exception
   '23': 'refused_by_database', // integrity constraint violation
   '25': 'outage', // invalid transaction state (idle in transaction timeout)
   '40': 'outage', // rollback by a conflict
   '53': 'outage', // insufficient resources: disk full, out of memory, too many connections
-  '57': 'outage', // operator intervention: shutdown, cancelled
+  '54': 'refused_by_database', // program limit exceeded: a value too long for its index
+  '57': 'outage', // operator intervention: shutdown
+  '57014': 'unexpected', // query cancelled: past statement_timeout; fewer events may fit
   '58': 'outage', // system error
 };
 
@@ -20,7 +22,7 @@ const OUTAGE_CODES = /^(P1\d{3}|P2024|ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND)$/;
 
 export function classifyFailure(error: unknown): Failure {
   const state = sqlStateOf(error);
-  if (state) return BY_CLASS[state.slice(0, 2)] ?? 'unexpected';
+  if (state) return BY_STATE[state] ?? BY_STATE[state.slice(0, 2)] ?? 'unexpected';
   for (let layer = error; layer instanceof Error; layer = layer.cause) {
     if ('code' in layer && typeof layer.code === 'string' && OUTAGE_CODES.test(layer.code)) return 'outage';
     if (/connection (terminated|refused|timeout)|timeout exceeded when trying to connect/i.test(layer.message)) return 'outage';

@@ -9,7 +9,7 @@ import type { Fact, Observation, SourceDirectory, SourceGroup, SourceOrganizatio
 import { NO_VERSION, newest } from '../model/version.ts';
 import { settleUser } from './settle-user.ts';
 import type { DirectoryRow, MembershipRow, OrganizationRow, Tombstone, UserRow, WorkingSet } from './working-set.ts';
-import { directoryStateOf, isDeleted, putMembership } from './working-set.ts';
+import { directoryStateOf, isDeleted, isUntold, putMembership, UNTOLD } from './working-set.ts';
 
 export interface FoldResult {
   /** 'stale': everything that it says was known already, or is older than what is known. */
@@ -84,11 +84,8 @@ function foldExistence(row: Tombstone, existence: Existence, version: string): b
   return row.aliveVersion !== aliveVersion || row.deletedVersion !== deletedVersion;
 }
 
-/** Nothing yet is older than anything, also than a time that the source left at its zero. */
 const wins = (updatedAt: Date, version: string, overAt: Date, overVersion: string): boolean =>
-  overVersion === NO_VERSION ||
-  updatedAt.getTime() > overAt.getTime() ||
-  (updatedAt.getTime() === overAt.getTime() && version > overVersion);
+  updatedAt.getTime() > overAt.getTime() || (updatedAt.getTime() === overAt.getTime() && version > overVersion);
 
 /** A full read that is newer than this fact has seen all that it could say of this directory. */
 const isCovered = (step: Step, directoryId: string): boolean =>
@@ -125,26 +122,35 @@ function foldOrganization(step: Step, source: SourceOrganization, existence: Exi
 
 // ------------------------------------------------------------------ directories
 
-/** A directory known only from facts about its users and groups is VALIDATING: no access until it is known to be active. */
+/**
+ * A directory known only from facts about its users and groups is VALIDATING: no access until it is known to be active. It
+ * stands in the organization that the newest of these facts names; any fact about the directory itself wins over them.
+ */
 function directoryRow(step: Step, subject: { directoryId: string; organizationId: string | null }): DirectoryRow {
-  let row = step.set.directories.get(subject.directoryId);
+  const { set, version } = step;
+  const organizationId = subject.organizationId ?? subject.directoryId;
+  let row = set.directories.get(subject.directoryId);
   if (!row) {
     row = {
       id: subject.directoryId,
-      organizationId: subject.organizationId ?? subject.directoryId,
+      organizationId,
       name: subject.directoryId,
       type: 'unknown',
       sourceState: 'VALIDATING',
-      sourceUpdatedAt: EPOCH,
-      sourceVersion: NO_VERSION,
+      sourceUpdatedAt: UNTOLD,
+      sourceVersion: version,
       aliveVersion: NO_VERSION,
       deletedVersion: NO_VERSION,
       importedVersion: NO_VERSION,
     };
-    step.set.directories.set(row.id, row);
-    step.set.dirty.directories.add(row);
-    step.set.unread.add(row.id);
-    organizationRow(step, row.organizationId);
+    set.directories.set(row.id, row);
+    set.dirty.directories.add(row);
+    set.unread.add(row.id);
+    organizationRow(step, organizationId);
+  } else if (isUntold(row) && version > row.sourceVersion) {
+    if (row.organizationId !== organizationId) moveDirectory(step, row, organizationId);
+    row.sourceVersion = version;
+    set.dirty.directories.add(row);
   }
   return row;
 }
@@ -205,7 +211,8 @@ function moveDirectory(step: Step, row: DirectoryRow, organizationId: string): v
     for (const membership of own.values()) {
       if (membership.directoryId !== row.id) continue;
       const { userId, groupId, active } = membership;
-      if (active) step.transitions.push({ kind: 'membership', userId, groupId, organizationId: membership.organizationId, active: false, cause });
+      if (active)
+        step.transitions.push({ kind: 'membership', userId, groupId, organizationId: membership.organizationId, active: false, cause });
       Object.assign(membership, { organizationId, active: false });
       set.dirty.memberships.add(membership);
     }
@@ -254,7 +261,14 @@ function endUnseen(step: Step, memberships: Iterable<MembershipRow>, directoryId
 }
 
 function foldUserGroupsRead(step: Step, userId: string, directoryId: string): boolean {
-  return endUnseen(step, step.set.memberships.get(userId)?.values() ?? [], directoryId);
+  const applied = endUnseen(step, step.set.memberships.get(userId)?.values() ?? [], directoryId);
+  const user = step.set.users.get(userId);
+  if (!user || user.barrierVersion >= step.version) return applied;
+  // An older addition that is still to come must not count either.
+  user.barrierVersion = step.version;
+  step.set.dirty.users.add(user);
+  step.touched.add(userId);
+  return true;
 }
 
 // ------------------------------------------------------------------ users
@@ -266,9 +280,15 @@ function foldUserGone(step: Step, userId: string): boolean {
   return true;
 }
 
+/** Only a fact that brings into being revives; one that merely shows the user after the deletion is a reason to ask. */
+function doubtDeletion(set: WorkingSet, user: UserRow): void {
+  if (isDeleted(user) && user.seenVersion > user.deletedVersion) set.refreshes.set(user.id, 'SEEN_AFTER_DELETION');
+}
+
 function buryUser(step: Step, user: UserRow, version: string): void {
   user.deletedVersion = newest(user.deletedVersion, version);
   user.barrierVersion = newest(user.barrierVersion, version);
+  doubtDeletion(step.set, user);
   step.set.dirty.users.add(user);
   step.touched.add(user.id);
 }
@@ -320,9 +340,9 @@ function foldUser(step: Step, source: SourceUser, existence: Existence): boolean
     applied = true;
   }
   if (existence === 'deleted' || source.state !== 'ACTIVE') row.barrierVersion = newest(barrier, version);
-  if (existence === 'seen' && isDeleted(row) && version > row.deletedVersion) set.refreshes.set(row.id, 'SEEN_AFTER_DELETION');
   applied = applied || row.barrierVersion !== barrier;
   if (existence !== 'deleted') row.seenVersion = newest(row.seenVersion, version);
+  doubtDeletion(set, row);
   set.dirty.users.add(row);
   if (applied) step.touched.add(row.id);
   return applied;

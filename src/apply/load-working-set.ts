@@ -6,7 +6,7 @@ import { loadCatalogs } from '../entitlements/organization-catalog.ts';
 import type { Effective } from '../model/entitlement.ts';
 import type { Fact, Observation } from '../model/fact.ts';
 import type { DirectoryRow, GrantFacts, GroupRow, MembershipRow, OrganizationRow, UserRow, WorkingSet } from './working-set.ts';
-import { createWorkingSet, directoryStateOf, putMembership } from './working-set.ts';
+import { createWorkingSet, directoryStateOf, isUntold, putMembership } from './working-set.ts';
 
 const ORGANIZATIONS = `
   SELECT id, name, source_updated_at AS "sourceUpdatedAt", source_version AS "sourceVersion", alive_version AS "aliveVersion", deleted_version AS "deletedVersion"
@@ -59,6 +59,8 @@ const GRANTS = `
 interface Named {
   organizations: Set<string>;
   directories: Set<string>;
+  /** The organizations that facts give a directory. */
+  placesOf: Map<string, Set<string>>;
   users: Set<string>;
   groups: Set<string>;
   /** Facts about the group itself, not about a member. */
@@ -72,6 +74,7 @@ function namesIn(observations: readonly Observation[]): Named {
   const named: Named = {
     organizations: new Set(),
     directories: new Set(),
+    placesOf: new Map(),
     users: new Set(),
     groups: new Set(),
     groupFacts: [],
@@ -80,8 +83,12 @@ function namesIn(observations: readonly Observation[]): Named {
     reads: [],
   };
   const place = (subject: { directoryId: string; organizationId: string | null }): void => {
+    const organizationId = subject.organizationId ?? subject.directoryId;
     named.directories.add(subject.directoryId);
-    named.organizations.add(subject.organizationId ?? subject.directoryId);
+    named.organizations.add(organizationId);
+    const places = named.placesOf.get(subject.directoryId);
+    if (places) places.add(organizationId);
+    else named.placesOf.set(subject.directoryId, new Set([organizationId]));
   };
   for (const { facts, version } of observations) {
     for (const fact of facts) {
@@ -128,7 +135,7 @@ function namesIn(observations: readonly Observation[]): Named {
   return named;
 }
 
-/** Directories all of whose users may be touched: deleted, revived, moved, or with another state than the stored one. */
+/** Directories all of whose users may be touched: deleted, revived, moved (also by others' facts), or with another state than the stored one. */
 function wholeDirectories(named: Named, stored: ReadonlyMap<string, DirectoryRow>): string[] {
   const whole = new Set<string>();
   for (const fact of named.directoryFacts) {
@@ -140,6 +147,10 @@ function wholeDirectories(named: Named, stored: ReadonlyMap<string, DirectoryRow
       fact.directory.state === directoryStateOf(row) &&
       (fact.directory.organizationId ?? fact.directory.id) === row.organizationId;
     if (!same || row.deletedVersion !== '') whole.add(row.id);
+  }
+  for (const [id, places] of named.placesOf) {
+    const row = stored.get(id);
+    if (row && isUntold(row) && (places.size > 1 || !places.has(row.organizationId))) whole.add(id);
   }
   return [...whole];
 }

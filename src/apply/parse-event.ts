@@ -3,8 +3,8 @@
 import type { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import type { Cause } from '../model/change.ts';
-import type { Fact, Observation } from '../model/fact.ts';
-import { describeIssues, directory, group, membership, organization, permission, role, user } from './parse-object.ts';
+import type { Fact, Observation, SourceRole } from '../model/fact.ts';
+import { describeIssues, directory, group, membership, organization, organizationRole, permission, role, user } from './parse-object.ts';
 
 export interface StoredEvent {
   id: string;
@@ -29,10 +29,10 @@ const reading =
     return parsed.success ? facts(parsed.data) : parsed.error;
   };
 
-const roleReaders = (prefix: string): Record<string, Read> => ({
-  [`${prefix}.created`]: reading(role, (r) => [{ kind: 'roleSeen', role: r, alive: true }]),
-  [`${prefix}.updated`]: reading(role, (r) => [{ kind: 'roleSeen', role: r, alive: false }]),
-  [`${prefix}.deleted`]: reading(role, (r) => [{ kind: 'roleDeleted', role: r }]),
+const roleReaders = (prefix: string, schema: z.ZodType<SourceRole>): Record<string, Read> => ({
+  [`${prefix}.created`]: reading(schema, (r) => [{ kind: 'roleSeen', role: r, alive: true }]),
+  [`${prefix}.updated`]: reading(schema, (r) => [{ kind: 'roleSeen', role: r, alive: false }]),
+  [`${prefix}.deleted`]: reading(schema, (r) => [{ kind: 'roleDeleted', role: r }]),
 });
 
 const READERS: Readonly<Record<string, Read>> = {
@@ -56,8 +56,8 @@ const READERS: Readonly<Record<string, Read>> = {
   // The objects that a removal carries are not taken: a removal never creates, and taking them only where they are known
   // already would make the result depend on the order of arrival.
   'dsync.group.user_removed': reading(membership, (m) => [{ kind: 'memberRemoved', userId: m.user.id, group: m.group }]),
-  ...roleReaders('role'),
-  ...roleReaders('organization_role'),
+  ...roleReaders('role', role),
+  ...roleReaders('organization_role', organizationRole),
   'permission.created': reading(permission, (p) => [{ kind: 'permissionSeen', permission: p, alive: true }]),
   'permission.updated': reading(permission, (p) => [{ kind: 'permissionSeen', permission: p, alive: false }]),
   'permission.deleted': reading(permission, (p) => [{ kind: 'permissionDeleted', permission: p }]),
@@ -66,12 +66,14 @@ const READERS: Readonly<Record<string, Read>> = {
 /** Whether events of this type change the catalog and not the directory. */
 export const isCatalogType = (type: string): boolean => /^(role|organization_role|permission)\./.test(type);
 
-/** Path of the first string with a NUL character, which Postgres cannot store in text or jsonb. */
-function findNul(value: unknown, path: string): string | undefined {
-  if (typeof value === 'string') return value.includes('\0') ? path : undefined;
+const isUnstorable = (text: string): boolean => text.includes('\0') || !text.isWellFormed();
+
+/** Path of the first string that Postgres cannot store in text or jsonb: with a NUL character or half a surrogate pair. */
+function findUnstorable(value: unknown, path: string): string | undefined {
+  if (typeof value === 'string') return isUnstorable(value) ? path : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [key, inner] of Object.entries(value)) {
-    const found = key.includes('\0') ? `${path} (a key)` : findNul(inner, `${path}.${key}`);
+    const found = isUnstorable(key) ? `${path} (a key)` : findUnstorable(inner, `${path}.${key}`);
     if (found) return found;
   }
   return undefined;
@@ -98,9 +100,9 @@ export function parseEvent(event: StoredEvent): ParsedEvent {
     return { kind: 'refused', reason: `the stored event is not JSON: ${messageOf(error)}` };
   }
   const data = typeof body === 'object' && body !== null && 'data' in body ? body.data : undefined;
-  if (event.raw.includes('\\u0000')) {
-    const path = findNul(data, 'data');
-    if (path) return { kind: 'refused', reason: `${path} contains a NUL character` };
+  if (/\\u(0000|d[89a-f])/i.test(event.raw)) {
+    const path = findUnstorable(data, 'data');
+    if (path) return { kind: 'refused', reason: `${path} contains a NUL character or half a surrogate pair` };
   }
   const facts = read(data);
   if (!Array.isArray(facts)) return { kind: 'refused', reason: describeIssues(facts, 'data') };

@@ -18,11 +18,16 @@ const optionalText = z
   .transform((value) => value ?? null);
 const slug = z.string().min(1).max(255);
 
-/** ISO 8601, or `2023-04-28 20:05:31.093` without a zone as some samples have it: always UTC. */
+const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:?\d\d)?$/;
+
+/**
+ * ISO 8601, or `2023-04-28 20:05:31.093` without a zone as some samples have it: always UTC. What lies before 1970 is the
+ * zero of somebody's clock and counts as 1970: older than every real time, and within what the database can hold.
+ */
 export const timestamp = z.string().transform((text, context) => {
-  const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text.replace(' ', 'T')}Z`;
-  const time = new Date(zoned);
-  if (!Number.isNaN(time.getTime())) return time;
+  const [, date, clock, zone = 'Z'] = TIME.exec(text) ?? [];
+  const time = new Date(`${date}T${clock}${zone}`).getTime();
+  if (!Number.isNaN(time)) return new Date(Math.max(0, time));
   context.addIssue({ code: 'custom', message: 'is not a time' });
   return z.NEVER;
 });
@@ -133,26 +138,28 @@ export const group = z
     }),
   );
 
-/** `role.*` events carry no name; `organization_role.*` ones name their organization. */
-export const role = z
-  .object({
-    organization_id: id.nullish(),
-    slug,
-    name: optionalText,
-    description: optionalText,
-    permissions: z.array(slug).nullish(),
-    updated_at: timestamp,
-  })
-  .transform(
-    (r): SourceRole => ({
-      organizationId: r.organization_id ?? '',
-      slug: r.slug,
-      name: r.name ?? r.slug,
-      description: r.description,
-      permissions: [...new Set(r.permissions ?? [])].sort(),
-      updatedAt: r.updated_at,
-    }),
-  );
+const roleFields = z.object({
+  slug,
+  name: optionalText,
+  description: optionalText,
+  permissions: z.array(slug).nullish(),
+  updated_at: timestamp,
+});
+
+const toRole = (r: z.output<typeof roleFields>, organizationId: string): SourceRole => ({
+  organizationId,
+  slug: r.slug,
+  name: r.name ?? r.slug,
+  description: r.description,
+  permissions: [...new Set(r.permissions ?? [])].sort(),
+  updatedAt: r.updated_at,
+});
+
+/** Of every organization: `role.*` events, which carry no name. */
+export const role = roleFields.transform((r) => toRole(r, ''));
+
+/** Of the one that it names, never of all: `organization_role.*` events. */
+export const organizationRole = roleFields.extend({ organization_id: id }).transform((r) => toRole(r, r.organization_id));
 
 export const permission = z
   .object({ slug, name: optionalText, description: optionalText, updated_at: timestamp })

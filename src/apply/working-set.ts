@@ -121,6 +121,11 @@ export function createWorkingSet(catalogOf: (organizationId: string) => Organiza
   };
 }
 
+/** In place of a time of the source (which are never before 1970): no fact about the directory itself is known. */
+export const UNTOLD = new Date(-1);
+
+export const isUntold = (row: DirectoryRow): boolean => row.sourceUpdatedAt.getTime() < 0;
+
 export const isDeleted = (row: Tombstone): boolean => row.deletedVersion > row.aliveVersion;
 
 export const directoryStateOf = (row: DirectoryRow): DirectoryState => (isDeleted(row) ? 'DELETED' : row.sourceState);

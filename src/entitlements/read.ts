@@ -78,8 +78,9 @@ export function inForceAt(effective: Effective, now: Date): Effective {
   const time = now.toISOString();
   const holds = (path: EntitlementPath | undefined): boolean => path !== undefined && (path.expiresAt === null || path.expiresAt > time);
   if (paths.every(holds)) return effective;
-  const kept = Object.entries(permissions).flatMap(([permission, via]): [string, number[]][] => {
-    const left = via.filter((index) => holds(paths[index]));
+  // In the order of the list: jsonb gives keys back in an order of its own.
+  const kept = effective.permissions.flatMap((permission): [string, number[]][] => {
+    const left = (permissions[permission] ?? []).filter((index) => holds(paths[index]));
     return left.length > 0 ? [[permission, left]] : [];
   });
   const roles = new Set(paths.filter(holds).map((path) => path.role));
