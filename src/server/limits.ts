@@ -22,5 +22,6 @@ export const DEFAULT_LIMITS: Limits = {
   closeGraceMs: 5_000,
 };
 
-/** Of one document, for graphql-armor. */
-export const DOCUMENT_LIMITS = { tokens: 2_000, depth: 12, aliases: 30, directives: 20, cost: 5_000 };
+/** Of one document, for graphql-armor. Cost counts fields by depth, and literal page sizes; what pages in variables add up to
+ *  is bounded by schema/budget.ts. */
+export const DOCUMENT_LIMITS = { tokens: 2_000, depth: 12, aliases: 30, directives: 20, cost: 100_000 };

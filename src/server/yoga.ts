@@ -2,6 +2,7 @@
 // caller already (http.ts, websocket.ts). Routes, GraphiQL, health and the landing page are ours, not Yoga's.
 import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor';
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention';
+import { GraphQLError, type ValidationContext } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { type Context, createContext } from '../../schema/context.ts';
 import { type Report, toGraphQLError } from '../../schema/errors.ts';
@@ -41,6 +42,15 @@ const useFaults = (report: Report): Plugin<Asking> => ({
   },
 });
 
+/** Armor would throw out of the validation and call it a syntax error. */
+const asValidationError = {
+  propagateOnRejection: false,
+  onReject: [
+    (context: ValidationContext | null, { message }: GraphQLError) =>
+      context?.reportError(new GraphQLError(message.replace(/^Syntax Error: /, ''))),
+  ],
+};
+
 export function createGraphql({ db, services, log, limits }: ServerDeps) {
   const report: Report = (cause) => log.error({ err: cause }, 'a request failed');
   return createYoga<Asking, Context>({
@@ -60,10 +70,10 @@ export function createGraphql({ db, services, log, limits }: ServerDeps) {
       useCSRFPrevention({ requestHeaders: ['authorization', 'x-graphql-csrf'] }),
       EnvelopArmorPlugin({
         maxTokens: { n: DOCUMENT_LIMITS.tokens },
-        maxDepth: { n: DOCUMENT_LIMITS.depth },
-        maxAliases: { n: DOCUMENT_LIMITS.aliases },
-        maxDirectives: { n: DOCUMENT_LIMITS.directives },
-        costLimit: { maxCost: DOCUMENT_LIMITS.cost },
+        maxDepth: { n: DOCUMENT_LIMITS.depth, ...asValidationError },
+        maxAliases: { n: DOCUMENT_LIMITS.aliases, ...asValidationError },
+        maxDirectives: { n: DOCUMENT_LIMITS.directives, ...asValidationError },
+        costLimit: { maxCost: DOCUMENT_LIMITS.cost, ...asValidationError },
         // The schema is no secret to whoever has a key, and suggestions help.
         blockFieldSuggestion: { enabled: false },
       }),
