@@ -22,12 +22,18 @@ export interface ClusterOptions {
 
 /** Makes the cluster unless it is there; answers its password. */
 export async function ensureCluster(options: ClusterOptions): Promise<string> {
-  const made = await stat(join(options.dir, 'PG_VERSION')).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
-  if (!made) await initialise(options);
+  if (!(await isMade(options.dir))) await initialise(options);
   return (await readFile(join(options.dir, PASSWORD_FILE), 'utf8')).trim();
 }
+
+const isMade = (dir: string): Promise<boolean> =>
+  stat(join(dir, 'PG_VERSION')).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      return false;
+    },
+  );
 
 /** Beside `dir`, then renamed: an interrupted start leaves nothing that looks like a cluster. */
 async function initialise({ dir, binaries, account, durable }: ClusterOptions): Promise<void> {
@@ -42,8 +48,9 @@ async function initialise({ dir, binaries, account, durable }: ClusterOptions): 
     await initdb(binaries, [`--pgdata=${fresh}`, `--pwfile=${passwordFile}`, ...(durable ? [] : ['--no-sync'])], account);
     await writeFile(join(fresh, PASSWORD_FILE), password, { mode: 0o600 });
     await own(join(fresh, PASSWORD_FILE));
-    await rename(fresh, dir).catch((error: NodeJS.ErrnoException) => {
+    await rename(fresh, dir).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+      if (await isMade(dir)) return; // another process was quicker
       throw new StartError(`${dir} holds something that is not a Postgres data directory; move it away or set DATABASE_URL.`);
     });
   } finally {

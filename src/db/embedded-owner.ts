@@ -19,13 +19,16 @@ export async function endOfOwner(dir: string): Promise<void> {
     if (Number.isNaN(pid)) return;
     if (!(await commandOf(pid)).includes('postgres')) return rm(file, { force: true });
     if (waitedMs >= GRACE_MS) {
-      throw new StartError(
-        `${dir} is in use by another running Postgres (process ${pid}); stop the service that started it, or set DATABASE_URL to share one database.`,
-      );
+      throw inUse(dir, `process ${pid}`);
     }
     await delay(STEP_MS);
   }
 }
+
+export const inUse = (dir: string, by: string): StartError =>
+  new StartError(
+    `${dir} is in use by another running Postgres (${by}); stop the service that started it, or set DATABASE_URL to share one database.`,
+  );
 
 /** Command line of a running process; empty when there is none. */
 async function commandOf(pid: number): Promise<string> {

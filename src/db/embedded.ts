@@ -12,7 +12,7 @@ import type { Logger } from '../log.ts';
 import { type Account, postgresAccount } from './embedded-account.ts';
 import { findPostgresBinaries } from './embedded-binaries.ts';
 import { ensureCluster, USER } from './embedded-cluster.ts';
-import { endOfOwner } from './embedded-owner.ts';
+import { endOfOwner, inUse } from './embedded-owner.ts';
 import { reachableBinaries, reachableData } from './embedded-reach.ts';
 
 export interface EmbeddedPostgresOptions {
@@ -117,6 +117,7 @@ async function run({ program, dir, port, account, durable, log }: RunOptions): P
   timer.abort();
   if (fault === undefined) return server;
   await server.stop();
+  if (fault.includes('lock file "postmaster.pid" already exists')) throw inUse(dir, 'it started at the same moment');
   throw new StartError(`The embedded Postgres in ${dir} did not start: ${fault}`);
 }
 

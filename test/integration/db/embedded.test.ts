@@ -98,6 +98,15 @@ test('a directory in use is refused in one sentence, and its user goes on undist
   expect((await execute(url, 'SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
 });
 
+test('of two that start at the same moment in a new directory one gets it, the other is refused', async () => {
+  const both = await Promise.allSettled([1, 2].map(() => startEmbeddedPostgres({ dir, log, durable: false })));
+  const started = both.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const refused = both.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []));
+  running = started[0];
+  expect(refused).toEqual([expect.stringContaining('is in use by another running Postgres')]);
+  expect((await execute(running?.url ?? '', 'SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+});
+
 test('a directory with something else in it is refused and left alone', async () => {
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'letter.txt'), 'mine');
