@@ -34,13 +34,16 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>, opt
   }
 }
 
+/** Not an errno (EPIPE), not a code of the client (P2010). */
+const SQL_STATE = /^(?!P[1-9]\d{3})(?=.*\d)[0-9A-Z]{5}$/;
+
 /** The SQLSTATE behind an error of the client, wherever it was wrapped; undefined when there is none. */
 export function sqlStateOf(error: unknown): string | undefined {
   // "Transaction failed due to a write conflict or a deadlock": the client's name for both, without the state.
   if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2034') return '40001';
   for (let layer = error; layer instanceof Object; layer = field(layer, 'cause') ?? field(field(layer, 'meta'), 'driverAdapterError')) {
     const state = field(layer, 'originalCode') ?? field(layer, 'code');
-    if (typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) && !/^P\d{4}$/.test(state)) return state;
+    if (typeof state === 'string' && SQL_STATE.test(state)) return state;
   }
   return undefined;
 }

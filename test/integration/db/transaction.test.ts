@@ -77,7 +77,8 @@ test('an error that another try cannot mend is thrown at once, with its SQLSTATE
   const error = await failing.catch((thrown: unknown) => thrown);
   expect(sqlStateOf(error)).toBe('23505');
   expect(tries).toBe(1);
-  expect(sqlStateOf(new Error('x'))).toBeUndefined();
+  const coded = (code: string) => sqlStateOf(Object.assign(new Error('x'), { code }));
+  expect(['P0001', '57014', 'EPIPE', 'P2010', 'ECONNREFUSED'].map(coded)).toEqual(['P0001', '57014', undefined, undefined, undefined]);
 });
 
 test('one partition does not wait for another; the environment waits for all and lets nobody in', async () => {
