@@ -41,17 +41,28 @@ export interface FeedOptions {
   db: Db;
   tail: Tail;
   log: Logger;
-  /** Longest silence. */
+  /** Longest silence. The contract promises 15 s; the rest is for the way. */
   checkpointIntervalMs?: number;
   /** Reads of the log at a time; the rest of the pool is for others. */
   concurrentReads?: number;
   /** Changes that one subscriber holds at most. */
   batchSize?: number;
+  /** How long a subscriber is kept whose node cannot read the log: then it is sent away, to look for another node. */
+  giveUpAfterMs?: number;
   clock?: () => Date;
 }
 
 export function createFeed(options: FeedOptions): Feed {
-  const { db, tail, log, checkpointIntervalMs = 15_000, concurrentReads = 4, batchSize = 100, clock = () => new Date() } = options;
+  const {
+    db,
+    tail,
+    log,
+    checkpointIntervalMs = 14_000,
+    concurrentReads = 4,
+    batchSize = 100,
+    giveUpAfterMs = 60_000,
+    clock = () => new Date(),
+  } = options;
   const readPersistently = createReadPersistently({ concurrency: concurrentReads, log });
   const subscriptions = new Set<Subscription>();
 
@@ -64,7 +75,7 @@ export function createFeed(options: FeedOptions): Feed {
   }
 
   const prepare = ({ filter, after, tenant }: FeedRequest) =>
-    createSubscription({ db, tail, readPersistently, checkpointIntervalMs, batchSize, clock, filter, after, tenant });
+    createSubscription({ db, tail, readPersistently, checkpointIntervalMs, batchSize, giveUpAfterMs, clock, filter, after, tenant });
 
   return {
     subscribe: (request) => iterate(prepare(request), request.signal),

@@ -1,5 +1,6 @@
 // Reads of the log on behalf of subscribers: a few at a time, so that a thousand clients that come back at once queue here
 // and not for the pool; each tried a few times, every time for a bounded while, then given up.
+import { messageOf } from '../errors.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import { sleep } from '../lib/sleep.ts';
 import { createSlots } from '../lib/slots.ts';
@@ -25,7 +26,7 @@ export function createReadPersistently({ concurrency, log }: { concurrency: numb
       } catch (error) {
         if (signal.aborted) throw feedUnavailable(error);
         if (attempt === MAX_TRIES) {
-          log.warn({ err: error }, 'a subscription ends because the change log cannot be read');
+          log.warn({ err: messageOf(error) }, 'a subscription ends because the change log cannot be read');
           throw feedUnavailable(error);
         }
         await sleep(backoffMs(attempt, { minMs: 100, maxMs: 1_000 }), signal);

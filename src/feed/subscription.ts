@@ -38,15 +38,15 @@ export interface SubscriptionOptions {
   tenant: string | null;
   checkpointIntervalMs: number;
   batchSize: number;
+  giveUpAfterMs: number;
   clock: () => Date;
 }
 
 const CAUGHT_UP_CHECKPOINT_MS = 1_000;
-const GIVE_UP_MS = 60_000;
 const NO_PROGRESS_MS = 100;
 
 export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { db, tail, readPersistently, filter, after, tenant, checkpointIntervalMs, batchSize, clock } = options;
+  const { db, tail, readPersistently, filter, after, tenant, checkpointIntervalMs, batchSize, giveUpAfterMs, clock } = options;
   const matches = changeMatcher(filter, tenant);
   let starting: Promise<void> | undefined;
   let headAtStart: Position | null = null;
@@ -140,7 +140,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
         // A consumer that never waits itself would otherwise spin through the ring in microtasks and stop the process.
         await setImmediate();
         await load(signal);
-      } else if (tail.staleForMs() > GIVE_UP_MS) {
+      } else if (tail.staleForMs() > giveUpAfterMs) {
         throw feedUnavailable();
       } else {
         await pause(dueMs, signal);

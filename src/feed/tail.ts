@@ -7,6 +7,7 @@
 import { readHead } from '../changes/head.ts';
 import { MAX_LIMIT, readPage } from '../changes/read-after.ts';
 import type { Db } from '../db/client.ts';
+import { messageOf } from '../errors.ts';
 import { runLoop } from '../lib/loop.ts';
 import { createNudge } from '../lib/nudge.ts';
 import { sleep } from '../lib/sleep.ts';
@@ -136,18 +137,19 @@ export async function createTail({
       return streaming ? pollIntervalMs.streaming : pollIntervalMs.alone;
     };
     const onError = (error: unknown) => {
-      if (!failing) log.warn({ err: error }, 'the feed cannot read the change log; trying again');
+      if (!failing) log.warn({ err: messageOf(error) }, 'the feed cannot read the change log; trying again');
       failing = true;
     };
     await runLoop(step, { signal, nudge, idleMs: pollIntervalMs.alone, onError, failureMinMs: 100, failureMaxMs: 1_000 });
   }
 
   async function follow(from: Pick<ChangeStream, 'read'>, signal: AbortSignal): Promise<void> {
+    let distrusted = false;
     // Ends only to begin anew with the next connection, when the stream holds what the log does not.
     while (!signal.aborted) {
       for await (const news of from.read(ring.end, signal)) {
         if (news.kind === 'lost') {
-          if (streaming) log.warn({ err: news.error }, 'the stream was lost; the feed polls');
+          if (streaming) log.warn({ err: messageOf(news.error) }, 'the stream was lost; the feed polls');
           streaming = false;
           nudge.nudge();
           continue;
@@ -171,10 +173,13 @@ export async function createTail({
         }
         streaming = ring.end() >= news.lastId;
         if (!streaming) {
-          log.warn({ lastId: String(news.lastId), position: String(ring.end()) }, 'the stream is ahead of the change log; the feed polls');
+          const facts = { lastId: String(news.lastId), position: String(ring.end()) };
+          if (!distrusted) log.warn(facts, 'the stream is ahead of the change log; the feed polls until it was thrown away');
+          distrusted = true;
           await sleep(STREAM_DISTRUST_MS, signal);
           break;
         }
+        distrusted = false;
       }
     }
     streaming = false;

@@ -5,6 +5,7 @@
 // there is one way to recover and no state after a reconnect to reason about. (Blocking reads have been seen to wedge after
 // ioredis' own reconnect.)
 import { Redis } from 'ioredis';
+import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 export interface RedisConnections {
@@ -32,7 +33,7 @@ export function openRedis({ url, log }: { url: string; log: Logger }): RedisConn
   // Without a listener ioredis prints every failed attempt; one line per outage says as much.
   let away = false;
   request.on('error', (error: Error) => {
-    if (!away) log.warn({ err: error }, 'Redis is not reachable; changes go on through Postgres');
+    if (!away) log.warn({ err: messageOf(error) }, 'Redis is not reachable; changes go on through Postgres');
     away = true;
   });
   request.on('ready', () => {

@@ -6,10 +6,11 @@
 // entries (FLUSHALL, failover, trimming) is not filled up again: readers prove their positions and take a hole from the
 // log, so filling would repeat what they have, at lower ids that a blocked reader is never shown anyway. The opposite, a
 // stream that is ahead of the log (the database was restored from a backup, or a foreign hand wrote), would refuse every
-// change as known, so such a stream is thrown away; that is looked at after every start, failure and refusal.
+// change as known, so such a stream is thrown away; that is looked at after every start, failure and refusal, and now and then.
 import { readHead } from '../changes/head.ts';
 import { readAfter } from '../changes/read-after.ts';
 import type { Db } from '../db/client.ts';
+import { messageOf } from '../errors.ts';
 import { runLoop } from '../lib/loop.ts';
 import type { Nudge } from '../lib/nudge.ts';
 import type { Logger } from '../log.ts';
@@ -36,9 +37,10 @@ export interface Relay {
 }
 
 const PAGE_SIZE = 500;
+const STREAM_CHECK_INTERVAL_MS = 30_000;
 
 export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalMs = 500 }: RelayOptions): Relay {
-  let streamChecked = false;
+  let streamCheckedAt = Number.NEGATIVE_INFINITY;
 
   async function dropStreamAheadOfLog(into: NonNullable<RelayOptions['stream']>): Promise<void> {
     // In this order: the log may grow in between, so a sound stream is never taken for one that is ahead.
@@ -48,15 +50,15 @@ export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalM
       log.warn({ lastId: String(lastId), position: String(position) }, 'the stream is ahead of the change log; throwing the stream away');
       await into.reset();
     }
-    streamChecked = true;
+    streamCheckedAt = performance.now();
   }
 
   async function step(): Promise<'again' | 'idle'> {
-    if (stream && !streamChecked) await dropStreamAheadOfLog(stream);
+    if (stream && performance.now() - streamCheckedAt > STREAM_CHECK_INTERVAL_MS) await dropStreamAheadOfLog(stream);
     const { relayedPosition, position } = await readHead(db);
     if (relayedPosition >= position) return 'idle';
     const changes = await readAfter(db, { after: relayedPosition, upTo: position, limit: PAGE_SIZE });
-    if (stream && (await stream.append(changes)).known > 0) streamChecked = false;
+    if (stream && (await stream.append(changes)).known > 0) streamCheckedAt = Number.NEGATIVE_INFINITY;
     onPublished(changes);
     await markRelayed(db, relayedPosition, changes.at(-1)?.position ?? position);
     return 'again';
@@ -78,8 +80,8 @@ export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalM
         idleMs: pollIntervalMs,
         failureMaxMs: 2_000,
         onError(error) {
-          streamChecked = false;
-          if (!failing) log.warn({ err: error }, 'the relay is held up; feeds go on by polling');
+          streamCheckedAt = Number.NEGATIVE_INFINITY;
+          if (!failing) log.warn({ err: messageOf(error) }, 'the relay is held up; feeds go on by polling');
           failing = true;
         },
       });

@@ -1,8 +1,11 @@
 // Redis is a cache of the log: whatever is done to it, subscribers get every change, in order, once, and soon. `serving`
 // has only the stream and its poll; `working` relays. Each fault runs with commits before, during and after it.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { TailOptions } from '../../src/feed/tail.ts';
+import type { ChangeStream, StreamNews } from '../../src/redis/change-stream.ts';
 import { openRedis, type RedisConnections } from '../../src/redis/client.ts';
 import { aChange, commit, type Follower, follow, positions, range, recorded } from '../support/changes.ts';
+import { credulousRing } from '../support/credulous-ring.ts';
 import { type FeedNode, silent, startFeedNode } from '../support/feed-node.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type OwnRedis, startRedis } from '../support/redis.ts';
@@ -133,13 +136,46 @@ test('Redis killed, and started again without its data', { timeout: 60_000 }, as
   expect(await received()).toBeLessThan(BOUND_UP_MS);
 });
 
-test('the stream trimmed below a reader that was away', async () => {
-  await redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-  await write(5);
-  await waitFor('a trim', () => redis('XTRIM', key, 'MAXLEN', '0').then(() => true));
-  await received();
+/** A node that hears of changes from the stream only, and whose reader is held up while the stream is trimmed below it. */
+async function readPastATrim(ring: Partial<TailOptions>): Promise<number[]> {
+  let release = () => {};
+  let held = Promise.resolve();
+  async function* read(after: () => bigint, signal: AbortSignal): AsyncGenerator<StreamNews> {
+    for await (const news of (working.stream as ChangeStream).read(after, signal)) {
+      if (news.kind === 'entries') await held;
+      yield news;
+    }
+  }
+  const never = 3_600_000;
+  const node = await startFeedNode({
+    url: database.url,
+    relays: false,
+    tail: { stream: { read }, pollIntervalMs: { streaming: never, alone: never }, ...ring },
+  });
+  const from = written;
+  const reader = follow(node.feed.subscribe({ filter: {}, after: BigInt(from), tenant: null, signal: stop.signal }));
   await write(1);
-  expect(await received()).toBeLessThan(BOUND_UP_MS);
+  await waitFor('an entry', () => reader.changes.length === 1);
+  held = new Promise((resolve) => {
+    release = resolve;
+  });
+  await write(1);
+  await relayed();
+  await write(6);
+  await relayed();
+  await redis('XTRIM', key, 'MAXLEN', '1');
+  release();
+  await waitFor('the last entry', () => reader.changes.at(-1)?.position === BigInt(written));
+  await node.stop();
+  return positions(reader.changes).map((position) => position - from);
+}
+
+test('the stream trimmed below a reader', async () => {
+  expect(await readPastATrim({})).toEqual(range(1, 8));
+});
+
+test('control: without the proof of contiguity the trimmed entries are lost', async () => {
+  expect((await readPastATrim({ ring: credulousRing })).length).toBeLessThan(8);
 });
 
 test('Redis frozen: nobody waits for it', { timeout: 60_000 }, async () => {

@@ -227,6 +227,17 @@ test('while the log cannot be read, a subscriber is told that it may not be caug
   await running;
 });
 
+test('a subscriber whose node cannot read the log for long is sent away, to another node', async () => {
+  const fake = createFakeLog(async () => {});
+  const tail = await createTail({ db: fake.db, stream: null, log: silent, staleAfterMs: 100 });
+  // This tail does not run: nothing is known any more.
+  const feed = createFeed({ db: fake.db, tail, log: silent, checkpointIntervalMs: 100, giveUpAfterMs: 500 });
+  const follower = follow(feed.subscribe(everything()));
+  await follower.done;
+  expect(follower.ending).toMatchObject({ code: 'UNAVAILABLE' });
+  expect(follower.checkpoints.at(-1)).toMatchObject({ caughtUp: false });
+});
+
 test('a cursor whose changes were pruned is refused, also when pruning overtakes a subscriber', async () => {
   const end = await head();
   const overtaken = node.feed.subscribe({ ...everything(), after: BigInt(end - 190) });

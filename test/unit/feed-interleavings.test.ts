@@ -11,6 +11,7 @@ import { createTail } from '../../src/feed/tail.ts';
 import type { ChangeFilter, RecordedChange } from '../../src/model/change.ts';
 import type { StreamNews } from '../../src/redis/change-stream.ts';
 import { aChange, positions } from '../support/changes.ts';
+import { credulousRing } from '../support/credulous-ring.ts';
 import { createFakeLog } from '../support/fake-log.ts';
 
 const log = pino({ level: 'silent' });
@@ -136,23 +137,6 @@ test('a subscriber gets exactly the matching changes after its cursor, in order,
     { seed: SEED, numRuns: 2_000 },
   );
 });
-
-/** Believes every entry it is given, as a tail without proof of contiguity would. */
-function credulousRing(start: bigint): Ring {
-  let begin = start;
-  let held: RecordedChange[] = [];
-  return {
-    begin: () => begin,
-    end: () => held.at(-1)?.position ?? begin,
-    push: (change) => held.push(change) > 0,
-    restart(at) {
-      begin = at;
-      held = [];
-    },
-    next: (after) => held.find((change) => change.position > after),
-    after: (position, limit) => (position < begin ? 'too old' : held.filter((change) => change.position > position).slice(0, limit)),
-  };
-}
 
 test('control: with a tail that does not ask for contiguity, changes are lost', { timeout: 60_000 }, async () => {
   const result = await fc.check(
