@@ -51,7 +51,7 @@ function faultsOfFile(file: string, source: string, files: Files, rules: Rules):
     }
     const other = unitOf(target);
     if (other === unit) continue;
-    if (floorOf(other) > floorOf(unit)) fault(`imports ${target}, which is on a higher floor`);
+    if (floorOf(unit) !== -1 && floorOf(other) > floorOf(unit)) fault(`imports ${target}, which is on a higher floor`);
     if (rules.never[unit]?.includes(other)) fault(`imports ${target}: ${unit} never imports ${other}`);
     const only = rules.only[unit];
     if (only && !allows(only, target)) fault(`imports ${target}: ${unit} imports only ${only.join(', ')}`);
