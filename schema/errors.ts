@@ -1,16 +1,18 @@
 // The one place where errors become GraphQL's, on every transport. An AccessError keeps its code, message and details;
 // GraphQL's own errors keep what they say; everything else is INTERNAL to the caller, and told to `report` only.
 import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
-import { classifyFailure } from '../src/apply/failure.ts';
+import { isOutage } from '../src/db/outage.ts';
 import { sqlStateOf } from '../src/db/transaction.ts';
 import { AccessError } from '../src/errors.ts';
 
-const presented = new WeakSet<GraphQLError>();
+/** Both what came and what became of it: an error passes here several times on its way out, and is reported once. */
+const presented = new WeakMap<object, GraphQLError>();
 
 export type Report = (cause: unknown) => void;
 
 export function toGraphQLError(error: unknown, report: Report): GraphQLError {
-  if (error instanceof GraphQLError && presented.has(error)) return error;
+  const before = error instanceof Error ? presented.get(error) : undefined;
+  if (before) return before;
   const located = error instanceof GraphQLError ? error : undefined;
   const known = accessErrorIn(error) ?? (located && isGraphQLsOwn(located) ? undefined : refusedByDatabase(error, report));
   const result = known
@@ -18,7 +20,8 @@ export function toGraphQLError(error: unknown, report: Report): GraphQLError {
     : located && isGraphQLsOwn(located)
       ? present(located, located.message, { ...located.extensions, code: codeOf(located) })
       : internal(located, error, report);
-  presented.add(result);
+  if (error instanceof Error) presented.set(error, result);
+  presented.set(result, result);
   return result;
 }
 
@@ -70,7 +73,7 @@ function refusedByDatabase(error: unknown, report: Report): AccessError | undefi
   if (BAD_TEXT.includes(sqlStateOf(cause) ?? '')) {
     return new AccessError('BAD_USER_INPUT', 'A text in this request has a character that cannot be stored, such as U+0000.');
   }
-  if (classifyFailure(cause) !== 'outage') return undefined;
+  if (!isOutage(cause)) return undefined;
   report(cause);
   return new AccessError('UNAVAILABLE', 'The database does not answer at the moment. Ask again.');
 }

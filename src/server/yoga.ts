@@ -30,6 +30,21 @@ const useErrorCodes = (report: Report): Plugin => ({
   },
 });
 
+/** Yoga lets the error of JSON.parse out of a query string or a form as it is. */
+const useParameterErrors = (): Plugin => ({
+  onRequestParse({ requestParser, setRequestParser }) {
+    if (!requestParser) return;
+    setRequestParser(async (request) => {
+      try {
+        return await requestParser(request);
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        throw new GraphQLError('`variables` and `extensions` must be JSON.', { extensions: { http: { status: 400 } } });
+      }
+    });
+  },
+});
+
 const useFaults = (report: Report): Plugin<Asking> => ({
   onSubscribe({ args: { contextValue } }) {
     const tell = (error: unknown, streaming: boolean) => contextValue.onFault(toGraphQLError(error, report).extensions.code, streaming);
@@ -77,6 +92,7 @@ export function createGraphql({ db, services, log, limits }: ServerDeps) {
         // The schema is no secret to whoever has a key, and suggestions help.
         blockFieldSuggestion: { enabled: false },
       }),
+      useParameterErrors(),
       useErrorCodes(report),
       useFaults(report),
     ],

@@ -46,7 +46,7 @@ export interface Api {
   close(): Promise<void>;
 }
 
-export async function startApi(over: Partial<ServerDeps> & { services?: Partial<Services>; key?: string } = {}): Promise<Api> {
+export async function startApi(over: Omit<Partial<ServerDeps>, 'services'> & { services?: Partial<Services> } = {}): Promise<Api> {
   const database = await createTestDatabase();
   const node = await startFeedNode({ url: database.url, checkpointIntervalMs: 500 });
   const logged: string[] = [];
@@ -65,7 +65,7 @@ export async function startApi(over: Partial<ServerDeps> & { services?: Partial<
   const url = `http://127.0.0.1:${port}`;
   const sockets: Client[] = [];
 
-  async function query<T, V>(document: TypedDocumentNode<T, V> | string, variables?: V, key = over.key ?? 'admin'): Promise<Result<T>> {
+  async function query<T, V>(document: TypedDocumentNode<T, V> | string, variables?: V, key = 'admin'): Promise<Result<T>> {
     const response = await fetch(`${url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
