@@ -29,15 +29,17 @@ export interface ChangePage {
 }
 
 export const MAX_LIMIT = 1_000;
-/** Rows looked at by one page whose conditions no index serves. */
+/** Rows taken up by one page whose conditions no index serves. */
 const MAX_SCAN = 5_000;
+/** Positions that one page spans, should the planner look for a rare organization along the primary key. */
+const MAX_SPAN = 100_000n;
 
-// Plan: index scan of entitlement_change's primary key from `after` upwards, or of (organization_id, position), or a bitmap of
-// (user_id, position), at most `scan` rows into `scanned`; the conditions without an index only filter those. Custom plans:
-// the statement has no name, so the conditions on absent parameters fold away.
+// Plan: index scan of entitlement_change's primary key from `after` upwards, or of (organization_id, position), or of (user_id,
+// position) and a sort; at most `scan` rows into `scanned`. The conditions without an index only filter those. Plans are made
+// for the values at hand (the statement has no name), so the conditions on absent parameters fold away.
 export const PAGE_SQL = `
   WITH bound AS MATERIALIZED (
-    SELECT position AS head, least(position, $2::bigint) AS upto FROM change_log_head WHERE id = 1
+    SELECT position AS head, least(position, $2::bigint) AS last, least(position, $2::bigint, $11::bigint) AS upto FROM change_log_head WHERE id = 1
   ), scanned AS MATERIALIZED (
     SELECT * FROM entitlement_change
     WHERE position > $1::bigint AND position <= (SELECT upto FROM bound)
@@ -52,7 +54,7 @@ export const PAGE_SQL = `
       AND ($8::text[] IS NULL OR granted_roles && $8::text[] OR revoked_roles && $8::text[])
     ORDER BY position LIMIT $10::int
   )
-  SELECT b.upto AS "end", coalesce((SELECT min(position) - 1 FROM entitlement_change), b.head) AS "keptAfter",
+  SELECT b.last AS "end", b.upto AS "lookedTo", coalesce((SELECT min(position) - 1 FROM entitlement_change), b.head) AS "keptAfter",
     s.rows AS "scannedRows", s.last AS "scannedLast",
     m.position, m.organization_id AS "organizationId", m.directory_id AS "directoryId", m.user_id AS "userId",
     m.granted_permissions AS "grantedPermissions", m.revoked_permissions AS "revokedPermissions",
@@ -65,10 +67,12 @@ export const PAGE_SQL = `
   ORDER BY m.position`;
 
 type ChangeColumns = Omit<RecordedChange, 'cause'> & Cause;
-type PageRow = { end: bigint; keptAfter: bigint; scannedRows: number; scannedLast: bigint | null } & (
+type PageRow = { end: bigint; lookedTo: bigint; keptAfter: bigint; scannedRows: number; scannedLast: bigint | null } & (
   | ChangeColumns
   | { [column in keyof ChangeColumns]: null }
 );
+
+const NO_LOG = { end: 0n, lookedTo: 0n, keptAfter: 0n, scannedRows: 0, scannedLast: null };
 
 function toChange(row: ChangeColumns): RecordedChange {
   const { kind, eventId, eventType, replayId, driftReportId, actor, reason, occurredAt } = row;
@@ -102,11 +106,12 @@ export async function readPage(db: Db | Tx, { after, upTo = OPEN_END, limit, fil
     filter.roles ?? null,
     scan,
     rowLimit,
+    after < OPEN_END - MAX_SPAN ? after + MAX_SPAN : OPEN_END,
   );
   const changes = rows.flatMap((row) => (row.position === null ? [] : [toChange(row)]));
-  const { end, keptAfter, scannedRows, scannedLast } = rows[0] ?? { end: 0n, keptAfter: 0n, scannedRows: 0, scannedLast: null };
+  const { end, lookedTo, keptAfter, scannedRows, scannedLast } = rows[0] ?? NO_LOG;
   const lastGiven = changes.length === rowLimit ? changes.at(-1)?.position : undefined;
-  const scannedTo = lastGiven ?? (scannedRows === scan && scannedLast !== null ? scannedLast : end);
+  const scannedTo = lastGiven ?? (scannedRows === scan && scannedLast !== null ? scannedLast : lookedTo);
   return { changes, scannedTo: scannedTo > after ? scannedTo : after, end, keptAfter };
 }
 

@@ -78,6 +78,24 @@ test('a page ends at upTo, or at the head for a position that is not there yet',
   expect(await readPage(opened.db, { after: 1_000n, limit: 100 })).toEqual({ changes: [], scannedTo: 1_000n, end: 300n, keptAfter: 0n });
 });
 
+test('a page spans a bounded stretch of the log, and reading goes on behind it', async () => {
+  const { db } = opened;
+  await db
+    .$transaction(async (tx) => {
+      await tx.$executeRawUnsafe('UPDATE entitlement_change SET position = position + 250000 WHERE position > 200');
+      await tx.$executeRawUnsafe('UPDATE change_log_head SET position = 250300');
+      const rare = { filter: { roles: ['rare'] } };
+      expect(await readPage(tx, { after: 200n, limit: 10, ...rare })).toMatchObject({ changes: [], scannedTo: 100_200n, end: 250_300n });
+      expect(positions(await readAfter(tx, { after: 200n, limit: 10, ...rare }))).toEqual([250_250, 250_300]);
+      throw new Error('undo');
+    })
+    .catch((error: unknown) => expect(String(error)).toMatch(/undo/));
+});
+
+test('a position at the end of all numbers is no error', async () => {
+  expect(await readAfter(opened.db, { after: 2n ** 63n - 2n, limit: 10 })).toEqual([]);
+});
+
 test('the number of changes per page is bounded, whatever is asked for', async () => {
   expect(await readAfter(opened.db, { after: 0n, limit: 0 })).toHaveLength(1);
   expect(await readAfter(opened.db, { after: 0n, limit: 100_000 })).toHaveLength(TOTAL);

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -123,6 +124,7 @@ test('return() on a quiet feed resolves at once and leaves no subscriber behind'
   ]);
   expect(winner).toBe('left');
   expect((await pending).done).toBe(true);
+  expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
   expect(node.feed.stats()).toEqual({ subscribers: 0, slowestLagSeconds: null });
 });
 

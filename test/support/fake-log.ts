@@ -28,7 +28,7 @@ export function createFakeLog(gate: (point: 'snapshot' | 'answer') => Promise<un
       tenant as string | null,
     );
     const scanned = changes.slice(Number(after), Number(end)).slice(0, scan as number);
-    const facts = { end, keptAfter: 0n, scannedRows: scanned.length, scannedLast: scanned.at(-1)?.position ?? null };
+    const facts = { end, lookedTo: end, keptAfter: 0n, scannedRows: scanned.length, scannedLast: scanned.at(-1)?.position ?? null };
     const rows = scanned.filter(matches).slice(0, limit as number);
     return rows.length > 0 ? rows.map(({ cause, ...change }) => ({ ...facts, ...change, ...cause })) : [{ ...facts, position: null }];
   }
