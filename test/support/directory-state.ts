@@ -3,7 +3,7 @@
 
 import { fold } from '../../src/apply/fold.ts';
 import { parseEvent } from '../../src/apply/parse-event.ts';
-import { createWorkingSet, directoryStateOf, isDeleted, userStateOf, type WorkingSet } from '../../src/apply/working-set.ts';
+import { createWorkingSet, directoryStateOf, isDeleted, type UserRow, userStateOf, type WorkingSet } from '../../src/apply/working-set.ts';
 import type { Db } from '../../src/db/client.ts';
 import type { CatalogInput } from '../../src/entitlements/catalog-plan.ts';
 import { createOrganizationCatalog } from '../../src/entitlements/organization-catalog.ts';
@@ -72,11 +72,17 @@ function toState(rows: Rows): DirectoryState {
   };
 }
 
+/** Without the mark of drift, which tells of a doubt and not of the directory. */
+const stateOfUser = (user: UserRow): object => {
+  const { driftSuspected: _, ...row } = user;
+  return { ...row, state: userStateOf(user) };
+};
+
 export function stateOfSet(set: WorkingSet): DirectoryState {
   return toState({
     organizations: [...set.organizations.values()].map((row) => ({ ...row, deleted: isDeleted(row) })),
     directories: [...set.directories.values()].map((row) => ({ ...row, state: directoryStateOf(row) })),
-    users: [...set.users.values()].map((row) => ({ ...row, state: userStateOf(row) })),
+    users: [...set.users.values()].map(stateOfUser),
     groups: [...set.groups.values()].map((row) => ({ ...row, deleted: isDeleted(row) })),
     memberships: [...set.memberships.values()].flatMap((own) => [...own.values()]),
     effective: set.effective,

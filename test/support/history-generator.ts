@@ -31,6 +31,8 @@ const PLAUSIBLE = [
   'join',
   'join',
   'join',
+  'join',
+  'leave',
   'leave',
   'removeDirectory',
   'moveDirectory',
@@ -94,8 +96,24 @@ const step = (kinds: readonly Kind[]): fc.Arbitrary<Step> =>
     value: fc.nat(5),
   });
 
+/** A company that runs already: two directories with three people in two groups each. */
+const FOUNDING: readonly Step[] = [0, 1].flatMap((directory) =>
+  (['activate', 'foundGroup', 'foundGroup', 'hire', 'hire', 'hire', 'join', 'join', 'join'] as const).map((kind, index) => ({
+    kind,
+    directory,
+    user: index % 3,
+    group: index % 2,
+    value: index % 2,
+  })),
+);
+
 const history = (kinds: readonly Kind[], maxLength: number): fc.Arbitrary<History> =>
-  fc.array(step(kinds), { minLength: 2, maxLength, size: 'max' }).map(play);
+  fc
+    .tuple(
+      fc.constantFrom(false, true, true, true),
+      fc.array(step(kinds), { minLength: 2, maxLength: maxLength - FOUNDING.length, size: 'max' }),
+    )
+    .map(([founded, steps]) => play(founded ? [...FOUNDING, ...steps] : steps));
 
 /** Of a source that never contradicts itself. */
 export const plausibleHistory = (maxLength: number): fc.Arbitrary<History> => history(PLAUSIBLE, maxLength);
@@ -205,7 +223,7 @@ function take(world: World, one: Step, n: number, emit: (type: string, data: unk
     }
     case 'renameGroup': {
       if (!group) break;
-      const json = { ...group, name: GROUP_NAMES[one.value % GROUP_NAMES.length], updated_at: now };
+      const json: Json = { ...group, name: GROUP_NAMES[one.value % GROUP_NAMES.length], updated_at: now };
       world.groups.set(String(json.id), json);
       emit('dsync.group.updated', json);
       break;
