@@ -1,7 +1,11 @@
 // The one way from a source of the service to a subscription. Pull-based: an item is asked for when the client has taken the
 // one before. Written by hand, because `return()` of an async generator waits for its pending `await`, and a subscriber of a
 // quiet feed would never be let go. Whatever has to hold for every item of every subscription belongs here.
+import { setImmediate } from 'node:timers/promises';
 import type { Context } from './context.ts';
+
+/** A source that has its items in memory, and a client that is gone without our knowing, would keep the process to themselves. */
+const BREATH_EVERY = 32;
 
 /** `open` gets a signal that ends with the request, the socket or the subscription. */
 export async function follow<T, R>(
@@ -11,9 +15,12 @@ export async function follow<T, R>(
 ): Promise<AsyncIterableIterator<R>> {
   const ended = new AbortController();
   const source = await open(AbortSignal.any([context.signal, ended.signal]));
+  let taken = 0;
   const followed: AsyncIterableIterator<R> = {
     [Symbol.asyncIterator]: () => followed,
     async next() {
+      taken += 1;
+      if (taken % BREATH_EVERY === 0) await setImmediate();
       const { done, value } = await source.next();
       context.budget.renew();
       return done ? { done: true, value: undefined } : { done: false, value: show(value) };

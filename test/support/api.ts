@@ -11,6 +11,7 @@ import { applyCatalog } from '../../src/entitlements/catalog.ts';
 import { grantRole, revokeGrant } from '../../src/entitlements/grants.ts';
 import { AccessError } from '../../src/errors.ts';
 import { pullIterator } from '../../src/lib/pull-iterator.ts';
+import { sleep } from '../../src/lib/sleep.ts';
 import { createLogger, type Logger } from '../../src/log.ts';
 import type { ServerDeps } from '../../src/server/deps.ts';
 import { createHttpServer } from '../../src/server/http.ts';
@@ -174,7 +175,15 @@ async function servicesOn({ db, feed }: FeedNode): Promise<Services> {
     },
     health: {
       read: async () => HEALTHY,
-      watch: (_scope, _tenant, signal) => pullIterator(async () => HEALTHY, { signal }),
+      watch(_scope, _tenant, signal) {
+        let wait = 0;
+        const produce = async (ending: AbortSignal) => {
+          await sleep(wait, ending);
+          wait = 100;
+          return HEALTHY;
+        };
+        return pullIterator(produce, { signal });
+      },
     },
   };
 }

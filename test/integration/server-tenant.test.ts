@@ -1,0 +1,209 @@
+// A caller that is bound to one organization never sees anything of another, whatever it asks and over any transport (I6):
+// foreign ids answer like ids that never were.
+import { isObjectType } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { schema } from '../../schema/index.ts';
+import { bindTenant } from '../../schema/tenant.ts';
+import { Prisma } from '../../src/db/client.ts';
+import { type Api, startApi } from '../support/api.ts';
+import { insertCompany, insertEvent } from '../support/company-rows.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+let api: Api;
+let globexGrant = '';
+
+beforeAll(async () => {
+  api = await startApi();
+  await insertCompany(api.db);
+  await insertEvent(api.db, { id: 'event_acme' });
+  await insertEvent(api.db, {
+    id: 'event_globex',
+    partition: 'org_globex',
+    organizationId: 'org_globex',
+    directoryId: 'directory_globex',
+    userId: 'user_gus',
+    groupId: 'group_globex_platform',
+  });
+  await insertEvent(api.db, { id: 'event_environment', partition: 'environment', organizationId: null, directoryId: null, userId: null });
+  const replay = { dryRun: true, source: 'LOG' as const, selection: {}, requestedBy: 'x' };
+  await api.db.replay.create({ data: { id: 'replay_acme', organizationId: 'org_acme', ...replay } });
+  await api.db.replay.create({ data: { id: 'replay_globex', organizationId: 'org_globex', ...replay } });
+  await api.db.replay.create({ data: { id: 'replay_all', organizationId: null, ...replay } });
+  const grant = await api.db.grant.create({
+    data: { userId: 'user_gus', organizationId: 'org_globex', role: 'reader', reason: 'x', grantedBy: 'x' },
+  });
+  globexGrant = grant.id;
+}, 120_000);
+
+afterAll(() => api.close());
+
+/** Root field → what to ask of it, for something of the given organization; `$none` stands for ids that never were. */
+const questions: Record<string, (name: string) => string> = {
+  caller: () => '{ caller { name } }',
+  organization: (o) => `{ organization(id: "org_${o}") { id directories { id } } }`,
+  organizations: () => '{ organizations { totalCount nodes { id directories { id } } } }',
+  directory: (o) => `{ directory(id: "directory_${o}") { id userCount } }`,
+  user: (o) => `{ user(id: "${userOf(o)}") { id entitlements { permissions { permission } } } }`,
+  users: (o) =>
+    `{ users(organizationId: "org_${o}") { totalCount nodes { id } } byDirectory: users(directoryId: "directory_${o}") { totalCount } byGroup: users(groupId: "group_${o}_platform") { totalCount } }`,
+  group: (o) => `{ group(id: "group_${o}_platform") { id members { nodes { id } } roles { slug } } }`,
+  groups: (o) => `{ groups(organizationId: "org_${o}") { totalCount nodes { id } } }`,
+  roles: (o) => `{ roles(organizationId: "org_${o}") { slug groups { id } } }`,
+  groupMappings: (o) => `{ groupMappings(organizationId: "org_${o}") { organizationId groups { id } } }`,
+  grants: (o) =>
+    `{ grants(organizationId: "org_${o}") { totalCount nodes { userId } } byUser: grants(userId: "${userOf(o)}") { totalCount } }`,
+  effectiveEntitlements: (o) => `{ effectiveEntitlements(userId: "${userOf(o)}") { permissions { permission } } }`,
+  checkAccess: (o) =>
+    `{ checkAccess(userId: "${userOf(o)}", permission: "globex:only") { allowed reason freshness { lagSeconds directoryState } } }`,
+  checkAccesses: (o) => `{ checkAccesses(checks: [{ userId: "${userOf(o)}", permission: "globex:only" }]) { allowed reason } }`,
+  usersWithPermission: (o) => `{ usersWithPermission(organizationId: "org_${o}", permission: "globex:only") { totalCount nodes { id } } }`,
+  entitlementSnapshot: (o) => `{ entitlementSnapshot(organizationId: "org_${o}") { nodes { userId } } }`,
+  entitlementChanges: (o) => `{ entitlementChanges(filter: { organizationId: "org_${o}" }) { userId user { id } } }`,
+  syncHealth: () => '{ syncHealth { status } }',
+  directoryEvent: (o) => `{ directoryEvent(id: "event_${o}") { id payload } }`,
+  directoryEvents: (o) =>
+    `{ directoryEvents(organizationId: "org_${o}") { totalCount } byDirectory: directoryEvents(directoryId: "directory_${o}") { totalCount } byUser: directoryEvents(userId: "${userOf(o)}") { totalCount } }`,
+  replay: (o) => `{ replay(id: "replay_${o}") { id } }`,
+  replays: () => '{ replays { totalCount nodes { id } } }',
+};
+
+const userOf = (name: string): string => ({ globex: 'user_gus', acme: 'user_ada' })[name] ?? 'user_nobody';
+
+test('every query is asked here', () => {
+  const query = schema.getQueryType();
+  expect(Object.keys(questions).sort()).toEqual(isObjectType(query) ? Object.keys(query.getFields()).sort() : []);
+});
+
+describe.each(Object.keys(questions))('%s', (field) => {
+  const ask = questions[field] as (name: string) => string;
+
+  test('something foreign answers like something that never was', async () => {
+    const foreign = await api.query(ask('globex'), {}, 'acme');
+    const unknown = await api.query(ask('nowhere'), {}, 'acme');
+    expect(JSON.stringify(foreign)).not.toMatch(/gus|globex/);
+    expect(foreign).toEqual(unknown);
+    expect(foreign.errors).toBeUndefined();
+  });
+
+  test('what is its own is there, just as for a caller that may see all', async () => {
+    const own = await api.query(ask('acme'), {}, 'acme');
+    expect(own.errors).toBeUndefined();
+    expect(JSON.stringify(own)).not.toMatch(/gus|org_globex/);
+    if (!ask('').includes('""') && !['caller', 'organizations', 'replays'].includes(field))
+      expect(own).toEqual(await api.query(ask('acme'), {}, 'admin'));
+  });
+});
+
+test('without a filter a list holds what is its own and nothing else', async () => {
+  const { data } = await api.query(
+    `{ organizations { nodes { id } } users { nodes { id } } groups { nodes { id } } replays { nodes { id } } grants { nodes { userId } }
+       directoryEvents { nodes { id } } groupMappings { organizationId } roles { slug organizationId } entitlementChanges { organizationId } }`,
+    {},
+    'acme',
+  );
+  expect(JSON.stringify(data)).not.toMatch(/gus|globex|event_environment|replay_all/);
+  expect(data).toMatchObject({
+    organizations: { nodes: [{ id: 'org_acme' }] },
+    replays: { nodes: [{ id: 'replay_acme' }] },
+    directoryEvents: { nodes: [{ id: 'event_acme' }] },
+  });
+});
+
+test('mutations on foreign things are NOT_FOUND, as on unknown ones', async () => {
+  const codes = (query: string) => api.codes(query, {}, 'acme');
+  expect(await codes(`mutation { revokeGrant(id: "${globexGrant}") { id } }`)).toEqual(['NOT_FOUND']);
+  expect(await codes('mutation { revokeGrant(id: "nowhere") { id } }')).toEqual(['NOT_FOUND']);
+  expect(await codes('mutation { grantRole(userId: "user_gus", role: "reader", reason: "x") { id } }')).toEqual(['NOT_FOUND']);
+  expect(await codes('mutation { cancelReplay(id: "replay_globex") { id } }')).toEqual(['NOT_FOUND']);
+  const catalog = 'roles: [], groupMappings: [{ organizationId: "org_globex", groupName: "x", roles: [] }]';
+  expect(await codes(`mutation { applyCatalog(catalog: { ${catalog} }) { applied } }`)).toEqual(['FORBIDDEN']);
+});
+
+describe('subscriptions', () => {
+  const follow = 'subscription { entitlementChanges { ... on EntitlementChange { userId organizationId } } }';
+  const grantTo = (userId: string) =>
+    api.query(`mutation { grantRole(userId: "${userId}", role: "engineer", reason: "x") { id } }`).then(({ data }) => {
+      const { id } = (data as { grantRole: { id: string } }).grantRole;
+      return api.query(`mutation { revokeGrant(id: "${id}") { id } }`);
+    });
+  const own = (data: unknown) => JSON.stringify(data).includes('user_cyd');
+
+  test('over SSE deliver what is its own and nothing else', async () => {
+    const stop = new AbortController();
+    const seen: unknown[] = [];
+    const reading = (async () => {
+      for await (const { data } of api.sse(follow, {}, { key: 'acme', signal: stop.signal })) seen.push(data);
+    })().catch(() => {});
+    await waitFor('a checkpoint', () => seen.length > 0);
+    await grantTo('user_gus');
+    await grantTo('user_cyd');
+    await waitFor('two changes', () => seen.filter(own).length >= 2);
+    stop.abort();
+    await reading;
+    expect(JSON.stringify(seen)).not.toMatch(/gus|globex/);
+  });
+
+  test('over WebSocket too', async () => {
+    const seen: unknown[] = [];
+    const leave = api
+      .socket('acme')
+      .subscribe({ query: follow }, { next: ({ data }) => void seen.push(data), error: () => {}, complete: () => {} });
+    await waitFor('a checkpoint', () => seen.length > 0);
+    await grantTo('user_gus');
+    await grantTo('user_cyd');
+    await waitFor('two changes', () => seen.filter(own).length >= 2);
+    leave();
+    expect(JSON.stringify(seen)).not.toMatch(/gus|globex/);
+  });
+
+  test('of a foreign replay are NOT_FOUND', async () => {
+    for await (const { errors } of api.sse('subscription { replayProgress(id: "replay_globex") { id } }', {}, { key: 'acme' })) {
+      expect(errors?.[0]?.extensions.code).toBe('NOT_FOUND');
+    }
+  });
+});
+
+describe('the bound client', () => {
+  const bound = () => bindTenant(api.db, 'org_acme');
+
+  test('refuses what the table of tenants does not name, and whatever is no read', async () => {
+    await expect(bound().permission.findMany()).rejects.toThrow('not open');
+    await expect(bound().$queryRaw`SELECT 1`).rejects.toThrow('not open');
+    await expect(bound().grant.deleteMany()).rejects.toThrow('not open');
+    await expect(bound().directoryUser.updateMany({ data: { email: null } })).rejects.toThrow('not open');
+  });
+
+  test('no condition of a query can widen it', async () => {
+    const ids = async (where: Prisma.DirectoryUserWhereInput) =>
+      (await bound().directoryUser.findMany({ where })).map(({ organizationId }) => organizationId);
+    expect(new Set(await ids({}))).toEqual(new Set(['org_acme']));
+    expect(await ids({ organizationId: 'org_globex' })).toEqual([]);
+    expect(new Set(await ids({ OR: [{ organizationId: 'org_globex' }, { organizationId: 'org_acme' }] }))).toEqual(new Set(['org_acme']));
+    expect(await ids({ AND: [{ organizationId: 'org_globex' }] })).toEqual([]);
+    expect(await bound().directoryUser.findUnique({ where: { id: 'user_gus' } })).toBeNull();
+    expect(await bound().directoryUser.count()).toBe(4);
+  });
+
+  test('every table is either bound or closed', async () => {
+    const open: string[] = [];
+    for (const model of Object.values(Prisma.ModelName)) {
+      const delegate = bound()[(model.charAt(0).toLowerCase() + model.slice(1)) as 'directory'];
+      await delegate.findMany().then(
+        () => open.push(model),
+        () => {},
+      );
+    }
+    expect(open.sort()).toEqual([
+      'Directory',
+      'DirectoryEvent',
+      'DirectoryGroup',
+      'DirectoryUser',
+      'EntitlementChange',
+      'Grant',
+      'GroupMapping',
+      'Membership',
+      'Organization',
+      'Replay',
+    ]);
+  });
+});
