@@ -12,13 +12,13 @@ import type { Observation } from '../model/fact.ts';
 import { classifyFailure, RETRY_DELAYS_MS } from './failure.ts';
 import { fold } from './fold.ts';
 import { foldCatalogFact } from './fold-catalog.ts';
-import { loadWorkingSet } from './load-working-set.ts';
+import { loadWorkingSet, staysWithin } from './load-working-set.ts';
 import { isCatalogType, parseEvent, type StoredEvent } from './parse-event.ts';
 import { saveWorkingSet } from './save-working-set.ts';
 import { settleEvents, type Verdict } from './settle-events.ts';
 
 export const ENVIRONMENT = 'environment';
-const BATCH_SIZE = 500;
+const BATCH_SIZE = 250;
 const TRANSACTION_TIMEOUT_MS = 120_000;
 
 export interface ApplyOptions {
@@ -48,25 +48,32 @@ const PENDING = `
 const PARTITIONS = `
   SELECT DISTINCT partition FROM directory_event WHERE status = 'PENDING' AND (next_attempt_at IS NULL OR next_attempt_at <= now()) ORDER BY partition`;
 
-// Whether one of the next events belongs to a directory that is stored under another organization.
-const MOVES = `
-  SELECT 1 FROM (SELECT directory_id FROM directory_event WHERE status = 'PENDING' AND partition = $1 ORDER BY id LIMIT $2) e
-  JOIN directory d ON d.id = e.directory_id WHERE d.organization_id <> $1 LIMIT 1`;
-
 const FAILED_ATTEMPT = `
   UPDATE directory_event SET attempts = attempts + 1, error = $2, next_attempt_at = now() + $3 * interval '1 millisecond' WHERE id = $1 AND status = 'PENDING'`;
 
-const LAST_ATTEMPT = `UPDATE directory_event SET attempts = attempts + 1 WHERE id = $1`;
+const LAST_ATTEMPT = `UPDATE directory_event SET attempts = attempts + 1 WHERE id = $1 AND status = 'PENDING'`;
 
 /** Partitions with something to do now. */
 export async function pendingPartitions(db: Db): Promise<string[]> {
   return (await db.$queryRawUnsafe<{ partition: string }[]>(PARTITIONS)).map((row) => row.partition);
 }
 
-async function lockFor(tx: Tx, partition: string, limit: number): Promise<void> {
-  const moves = partition === ENVIRONMENT || (await tx.$queryRawUnsafe<unknown[]>(MOVES, partition, limit)).length > 0;
-  if (moves) await lockEnvironment(tx);
-  else await lockPartition(tx, partition);
+const lock = (tx: Tx, partition: string): Promise<void> => (partition === ENVIRONMENT ? lockEnvironment(tx) : lockPartition(tx, partition));
+
+/**
+ * Works under the lock of one partition. Where that turns out to reach into another one (a directory is new, or moves),
+ * `work` answers undefined before it has written anything, and works again under the lock of all.
+ */
+async function underLock<T>(db: Db, partition: string, work: (tx: Tx, within: string | null) => Promise<T | undefined>): Promise<T> {
+  for (const held of [partition, ENVIRONMENT]) {
+    const run = async (tx: Tx): Promise<T | undefined> => {
+      await lock(tx, held);
+      return work(tx, held === ENVIRONMENT ? null : held);
+    };
+    const result = await inTransaction(db, run, { timeoutMs: TRANSACTION_TIMEOUT_MS });
+    if (result !== undefined) return result;
+  }
+  throw new Error('work under the lock of the environment has no bounds to reach beyond');
 }
 
 /** The first events that are all of the catalog, or all of the directory: they take different ways. */
@@ -98,15 +105,23 @@ function parseAll(events: readonly PendingEvent[]): { observations: Observation[
   return { observations, verdicts };
 }
 
+interface Folded {
+  outcomes: Verdict[];
+  transitions: Transition[];
+}
+
+/** undefined: the facts reach beyond the organization `within`. */
 async function foldDirectory(
   tx: Tx,
   observations: readonly Observation[],
+  within: string | null,
   options: ApplyOptions,
-): Promise<{ outcomes: Verdict[]; transitions: Transition[] }> {
+): Promise<Folded | undefined> {
   const outcomes: Verdict[] = [];
   const transitions: Transition[] = [];
   if (observations.length === 0) return { outcomes, transitions };
   const set = await loadWorkingSet(tx, observations);
+  if (within !== null && !staysWithin(set, observations, within)) return undefined;
   for (const observation of observations) {
     const result = fold(set, observation);
     outcomes.push({ id: observation.version, status: result.outcome === 'applied' ? 'APPLIED' : 'STALE', error: null });
@@ -116,7 +131,7 @@ async function foldDirectory(
   return { outcomes, transitions };
 }
 
-async function foldCatalog(tx: Tx, observations: readonly Observation[]): Promise<{ outcomes: Verdict[]; transitions: Transition[] }> {
+async function foldCatalog(tx: Tx, observations: readonly Observation[]): Promise<Folded> {
   const outcomes: Verdict[] = [];
   for (const observation of observations) {
     let applied = false;
@@ -139,48 +154,46 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
   for (;;) {
     let taken: PendingEvent[] = [];
     try {
-      return await inTransaction(
-        db,
-        async (tx) => {
-          await lockFor(tx, partition, limit);
-          const pending = await tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partition, limit);
-          taken = sameKind(pending);
-          if (taken.length === 0) return { settled: 0, quarantined: 0, changes: 0, more: false };
-          const { observations, verdicts } = parseAll(taken);
-          const folded = isCatalogType(taken[0]?.type ?? '')
-            ? await foldCatalog(tx, observations)
-            : await foldDirectory(tx, observations, options);
-          for (const outcome of folded.outcomes) verdicts.set(outcome.id, outcome);
-          await settleEvents(tx, [...verdicts.values()]);
-          const changes = await storeTransitions(tx, folded.transitions);
-          const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
-          return { settled: taken.length, quarantined, changes, more: pending.length === limit || taken.length < pending.length };
-        },
-        { timeoutMs: TRANSACTION_TIMEOUT_MS },
-      );
+      return await underLock(db, partition, async (tx, within) => {
+        const pending = await tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partition, limit);
+        taken = sameKind(pending);
+        if (taken.length === 0) return { settled: 0, quarantined: 0, changes: 0, more: false };
+        const { observations, verdicts } = parseAll(taken);
+        const folded = isCatalogType(taken[0]?.type ?? '')
+          ? await foldCatalog(tx, observations)
+          : await foldDirectory(tx, observations, within, options);
+        if (!folded) return undefined;
+        for (const outcome of folded.outcomes) verdicts.set(outcome.id, outcome);
+        await settleEvents(tx, [...verdicts.values()]);
+        const changes = await storeTransitions(tx, folded.transitions);
+        const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
+        return { settled: taken.length, quarantined, changes, more: pending.length === limit || taken.length < pending.length };
+      });
     } catch (error) {
       const failure = classifyFailure(error);
       const [only, ...others] = taken;
       if (failure === 'outage' || !only) throw error;
-      if (others.length === 0) return recordFailure(db, only, error, failure === 'refused_by_database');
+      if (others.length === 0) return recordFailure(db, partition, only, error, failure === 'refused_by_database');
       limit = Math.ceil(taken.length / 2);
     }
   }
 }
 
-async function recordFailure(db: Db, event: PendingEvent, error: unknown, final: boolean): Promise<BatchResult> {
+/** Under the lock like any batch, so that the mark on an account is not overwritten, and another worker's success not by our failure. */
+async function recordFailure(db: Db, partition: string, event: PendingEvent, error: unknown, final: boolean): Promise<BatchResult> {
   // The driver's text begins with the statement; what is wrong stands in its last line.
   const reason = (messageOf(error).trim().split('\n').at(-1) ?? 'unknown').slice(0, 500);
-  const delayMs = RETRY_DELAYS_MS[event.attempts];
-  if (!final && delayMs !== undefined) {
-    await db.$executeRawUnsafe(FAILED_ATTEMPT, event.id, reason, delayMs);
-    return { settled: 0, quarantined: 0, changes: 0, more: true };
-  }
-  await inTransaction(db, async (tx) => {
-    await tx.$executeRawUnsafe(LAST_ATTEMPT, event.id);
-    await settleEvents(tx, [{ id: event.id, status: 'QUARANTINED', error: reason }]);
+  const delayMs = final ? undefined : RETRY_DELAYS_MS[event.attempts];
+  return inTransaction(db, async (tx) => {
+    await lock(tx, partition);
+    if (delayMs !== undefined) {
+      await tx.$executeRawUnsafe(FAILED_ATTEMPT, event.id, reason, delayMs);
+      return { settled: 0, quarantined: 0, changes: 0, more: true };
+    }
+    const settled = await tx.$executeRawUnsafe(LAST_ATTEMPT, event.id);
+    if (settled > 0) await settleEvents(tx, [{ id: event.id, status: 'QUARANTINED', error: reason }]);
+    return { settled, quarantined: settled, changes: 0, more: true };
   });
-  return { settled: 1, quarantined: 1, changes: 0, more: true };
 }
 
 /**
@@ -193,14 +206,10 @@ export async function applyObservations(
   observations: readonly Observation[],
   alongside: (tx: Tx) => Promise<void> = async () => undefined,
 ): Promise<number> {
-  return inTransaction(
-    db,
-    async (tx) => {
-      await lockPartition(tx, partition);
-      const { transitions } = await foldDirectory(tx, observations, { requestImports: false });
-      await alongside(tx);
-      return storeTransitions(tx, transitions);
-    },
-    { timeoutMs: TRANSACTION_TIMEOUT_MS },
-  );
+  return underLock(db, partition, async (tx, within) => {
+    const folded = await foldDirectory(tx, observations, within, { requestImports: false });
+    if (!folded) return undefined;
+    await alongside(tx);
+    return storeTransitions(tx, folded.transitions);
+  });
 }

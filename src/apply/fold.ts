@@ -147,12 +147,19 @@ function directoryRow(step: Step, subject: { directoryId: string; organizationId
     set.dirty.directories.add(row);
     set.unread.add(row.id);
     organizationRow(step, organizationId);
-  } else if (isUntold(row) && version > row.sourceVersion) {
+  } else if (isUntold(row) && placesAnew(row, subject.organizationId, version)) {
     if (row.organizationId !== organizationId) moveDirectory(step, row, organizationId);
     row.sourceVersion = version;
     set.dirty.directories.add(row);
   }
   return row;
+}
+
+/** One that names an organization before one that names none, then the newest. */
+function placesAnew(row: DirectoryRow, organizationId: string | null, version: string): boolean {
+  const isPlaced = row.organizationId !== row.id;
+  const names = organizationId !== null;
+  return names === isPlaced ? version > row.sourceVersion : names;
 }
 
 function foldDirectory(step: Step, source: SourceDirectory, existence: Existence): boolean {

@@ -59,8 +59,8 @@ const GRANTS = `
 interface Named {
   organizations: Set<string>;
   directories: Set<string>;
-  /** The organizations that facts give a directory. */
-  placesOf: Map<string, Set<string>>;
+  /** The organizations that facts give a directory; null: a fact about something in it that names none. */
+  placesOf: Map<string, Set<string | null>>;
   users: Set<string>;
   groups: Set<string>;
   /** Facts about the group itself, not about a member. */
@@ -82,13 +82,12 @@ function namesIn(observations: readonly Observation[]): Named {
     wholeOrganizations: new Set(),
     reads: [],
   };
-  const place = (subject: { directoryId: string; organizationId: string | null }): void => {
-    const organizationId = subject.organizationId ?? subject.directoryId;
-    named.directories.add(subject.directoryId);
-    named.organizations.add(organizationId);
-    const places = named.placesOf.get(subject.directoryId);
+  const place = ({ directoryId, organizationId }: { directoryId: string; organizationId: string | null }): void => {
+    named.directories.add(directoryId);
+    named.organizations.add(organizationId ?? directoryId);
+    const places = named.placesOf.get(directoryId);
     if (places) places.add(organizationId);
-    else named.placesOf.set(subject.directoryId, new Set([organizationId]));
+    else named.placesOf.set(directoryId, new Set([organizationId]));
   };
   for (const { facts, version } of observations) {
     for (const fact of facts) {
@@ -100,7 +99,7 @@ function namesIn(observations: readonly Observation[]): Named {
           break;
         case 'directorySeen':
         case 'directoryDeleted':
-          place({ directoryId: fact.directory.id, organizationId: fact.directory.organizationId });
+          place({ directoryId: fact.directory.id, organizationId: fact.directory.organizationId ?? fact.directory.id });
           named.directoryFacts.push(fact);
           break;
         case 'userSeen':
@@ -150,7 +149,7 @@ function wholeDirectories(named: Named, stored: ReadonlyMap<string, DirectoryRow
   }
   for (const [id, places] of named.placesOf) {
     const row = stored.get(id);
-    if (row && isUntold(row) && (places.size > 1 || !places.has(row.organizationId))) whole.add(id);
+    if (row && isUntold(row) && [...places].some((place) => place !== null && place !== row.organizationId)) whole.add(id);
   }
   return [...whole];
 }
@@ -164,6 +163,19 @@ function alteredGroups(named: Named, stored: ReadonlyMap<string, GroupRow>): str
     if (row && (fact.kind === 'groupDeleted' || fact.group.name !== row.name || row.deletedVersion !== '')) altered.add(row.id);
   }
   return [...altered];
+}
+
+/**
+ * Whether everything that these facts may touch belongs to one organization, by the rows as they are stored. A directory that
+ * nobody has stored yet may come into being under another one at this very moment.
+ */
+export function staysWithin(set: WorkingSet, observations: readonly Observation[], organizationId: string): boolean {
+  const named = namesIn(observations);
+  return (
+    [...named.directories].every((id) => set.directories.get(id)?.organizationId === organizationId) &&
+    [...named.placesOf.values()].every((places) => [...places].every((place) => place === null || place === organizationId)) &&
+    [...named.wholeOrganizations].every((id) => id === organizationId)
+  );
 }
 
 const byId = <T extends { id: string }>(rows: readonly T[], into: Map<string, T>): void => {

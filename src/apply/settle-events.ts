@@ -13,14 +13,22 @@ const VERDICTS = `
     applied_at = CASE WHEN t.status <> 'QUARANTINED' THEN clock_timestamp() END
   FROM json_to_recordset($1::json) AS t(id text, status event_status, error text) WHERE e.id = t.id`;
 
-// The user that the event names, and the members of the group that it names when it names no user.
+// The user that the event names, also one that is not known yet; where it names none, the members of the group that it names;
+// where it names neither, everybody in its directory. Everybody in an organization is only marked: reading the accounts again
+// would not show what became of the organization.
 const SUSPECTS = `
-  WITH suspect AS (
+  WITH poison AS MATERIALIZED (SELECT type, organization_id, directory_id, user_id, group_id FROM directory_event WHERE id = ANY($1::text[])),
+  named AS MATERIALIZED (
+    SELECT user_id, directory_id FROM poison WHERE user_id IS NOT NULL
+    UNION SELECT m.user_id, m.directory_id FROM poison p JOIN membership m ON m.group_id = p.group_id AND m.present WHERE p.user_id IS NULL
+    UNION SELECT u.id, u.directory_id FROM poison p JOIN directory_user u ON u.directory_id = p.directory_id AND u.state <> 'DELETED'
+          WHERE p.user_id IS NULL AND p.group_id IS NULL
+  ), marked AS (
     UPDATE directory_user u SET drift_suspected = true
-    WHERE u.id IN (SELECT e.user_id FROM directory_event e WHERE e.id = ANY($1::text[]) AND e.user_id IS NOT NULL
-                   UNION SELECT m.user_id FROM directory_event e JOIN membership m ON m.group_id = e.group_id AND m.present WHERE e.id = ANY($1::text[]) AND e.user_id IS NULL)
-    RETURNING u.id, u.directory_id)
-  INSERT INTO refresh_task (user_id, directory_id, reason) SELECT id, directory_id, 'QUARANTINED_EVENT' FROM suspect
+    WHERE u.id IN (SELECT user_id FROM named) OR u.organization_id IN (SELECT organization_id FROM poison WHERE type LIKE 'organization.%')
+  )
+  INSERT INTO refresh_task (user_id, directory_id, reason)
+  SELECT DISTINCT ON (user_id) user_id, directory_id, 'QUARANTINED_EVENT' FROM named WHERE directory_id IS NOT NULL ORDER BY user_id, directory_id
   ON CONFLICT (user_id) DO UPDATE SET reason = EXCLUDED.reason, requested_at = now(), next_attempt_at = now(), attempts = 0`;
 
 export async function settleEvents(tx: Tx, verdicts: readonly Verdict[]): Promise<void> {
