@@ -11,8 +11,10 @@ const presented = new WeakMap<object, GraphQLError>();
 export type Report = (cause: unknown) => void;
 
 export function toGraphQLError(error: unknown, report: Report): GraphQLError {
-  const before = error instanceof Error ? presented.get(error) : undefined;
-  if (before) return before;
+  for (let layer = error; layer instanceof Error; layer = layer instanceof GraphQLError ? layer.originalError : undefined) {
+    const before = presented.get(layer);
+    if (before) return before;
+  }
   const located = error instanceof GraphQLError ? error : undefined;
   const known = accessErrorIn(error) ?? (located && isGraphQLsOwn(located) ? undefined : refusedByDatabase(error, report));
   const result = known

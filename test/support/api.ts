@@ -44,6 +44,8 @@ export interface Api {
   socket(key?: string): Client;
   /** The results of a subscription over SSE; ends with the response or the signal. */
   sse(query: string, variables: unknown, o?: { key?: string; method?: 'GET' | 'POST'; signal?: AbortSignal }): AsyncGenerator<Result>;
+  /** Of the server alone; what is behind it goes on. */
+  closeServer(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -113,6 +115,7 @@ export async function startApi(over: Omit<Partial<ServerDeps>, 'services'> & { s
         yield { status: response.status, ...(JSON.parse(data) as object) };
       }
     },
+    closeServer: server.close,
     async close() {
       await Promise.all(sockets.map((client) => client.dispose()));
       await server.close();
