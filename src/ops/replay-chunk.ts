@@ -1,0 +1,130 @@
+// Re-derives some keys of one partition in the caller's transaction and repairs what differs, but for the change log: the
+// caller stores the transitions last. The partition is locked first, so apply is not at work on these rows: what is PENDING
+// stays so until afterwards, and is neither in the shadow nor in the rows that the shadow is compared with.
+import { loadWorkingSet } from '../apply/load-working-set.ts';
+import { saveWorkingSet } from '../apply/save-working-set.ts';
+import type { Tx } from '../db/client.ts';
+import { diffEffective } from '../entitlements/diff.ts';
+import type { AccessTransition, Transition } from '../entitlements/transition.ts';
+import type { AccessChange, Cause } from '../model/change.ts';
+import { readLocalLog, readSurroundings } from './local-log.ts';
+import { readContradictions } from './replay-contradictions.ts';
+import type { ReplayKey } from './replay-keys.ts';
+import { type FrameRepair, repairFrame, repairUsers } from './replay-repair.ts';
+import { deriveShadow, factsNaming } from './replay-shadow.ts';
+
+export type ChangePreview = Pick<AccessChange, 'userId' | 'grantedPermissions' | 'revokedPermissions'>;
+
+export interface ChunkRequest {
+  keys: readonly ReplayKey[];
+  /** Of the frame (organizations, directories, groups): what this run has found or made right already. */
+  verified: ReadonlySet<string>;
+  /** QUARANTINED events that take part. */
+  quarantined: readonly string[];
+  cause: Cause;
+  /** Whether the whole environment is locked, so that a directory may move between organizations. */
+  environment: boolean;
+}
+
+export interface ChunkResult {
+  repaired: ReadonlySet<string>;
+  /** The net change of each user whose access differs. */
+  previews: ChangePreview[];
+  transitions: Transition[];
+  /** Of the frame: looked at, and altered. */
+  frame: { seen: ReadonlySet<string>; altered: ReadonlySet<string> };
+}
+
+/** The chunk touches other partitions: it must be done again with the environment locked. */
+export class NeedsEnvironmentError extends Error {
+  override readonly name = 'NeedsEnvironmentError';
+}
+
+// By (group_id, user_id), (directory_id, id), (organization_id, id).
+const CONCERNED = `
+  SELECT id, directory_id AS "directoryId" FROM directory_user WHERE id IN (SELECT user_id FROM membership WHERE group_id = ANY($1::text[]))
+  UNION SELECT id, directory_id FROM directory_user WHERE directory_id = ANY($2::text[])
+  UNION SELECT id, directory_id FROM directory_user WHERE organization_id = ANY($3::text[])`;
+
+const PHANTOMS = `
+  DELETE FROM membership m USING json_to_recordset($1::json) AS t(user_id text, group_id text) WHERE m.user_id = t.user_id AND m.group_id = t.group_id`;
+
+/** User → directory. */
+async function readConcerned(tx: Tx, { groups, directories, organizations }: FrameRepair['decisive']): Promise<Map<string, string>> {
+  if (groups.size + directories.size + organizations.size === 0) return new Map();
+  const rows = await tx.$queryRawUnsafe<{ id: string; directoryId: string }[]>(
+    CONCERNED,
+    [...groups],
+    [...directories],
+    [...organizations],
+  );
+  return new Map(rows.map((row) => [row.id, row.directoryId]));
+}
+
+export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkResult> {
+  const { keys, verified, quarantined, cause, environment } = request;
+  const named = (kind: ReplayKey['kind']): Set<string> => new Set(keys.flatMap((key) => (key.kind === kind ? [key.id] : [])));
+  const unverified = (ids: Iterable<string>): Set<string> => new Set([...ids].filter((id) => !verified.has(id)));
+  const users = named('user');
+  const concerned = new Map<string, string>();
+  for (;;) {
+    const around = await readSurroundings(tx, { users, groups: named('group'), directories: named('directory') });
+    const scope = {
+      users,
+      groups: unverified(around.groups),
+      directories: unverified(around.directories),
+      organizations: unverified([...around.organizations, ...named('organization')]),
+    };
+    const shadow = deriveShadow(await readLocalLog(tx, { ...scope, directories: around.directories, quarantined }));
+    const others = [...concerned].map(([userId, directoryId]) => ({ kind: 'userGone' as const, userId, directoryId }));
+    const known = [...scope.organizations].map((id) => ({
+      kind: 'organizationSeen' as const,
+      alive: false,
+      organization: { id, name: null, updatedAt: cause.occurredAt },
+    }));
+    const [anyone] = users;
+    const pairs = [...around.groups].flatMap((id) =>
+      anyone === undefined
+        ? []
+        : [{ kind: 'memberRemoved' as const, userId: anyone, group: { id, directoryId: '', organizationId: null } }],
+    );
+    const facts = [...factsNaming(shadow, scope.directories), ...others, ...known, ...pairs];
+    const stored = await loadWorkingSet(tx, [{ version: '', facts, cause }]);
+    const contradictions = await readContradictions(tx, stored);
+    const frame = repairFrame(stored, shadow, scope, contradictions);
+    if (frame.moves && !environment) throw new NeedsEnvironmentError('a directory moves to another organization');
+
+    // Others whose access depends on what was wrong are derived in this same step, so everybody changes once.
+    const more = [...(await readConcerned(tx, frame.decisive))].filter(([id]) => !concerned.has(id));
+    if (more.length > 0) {
+      for (const [id, directoryId] of more) {
+        users.add(id);
+        concerned.set(id, directoryId);
+      }
+      continue;
+    }
+    const repair = repairUsers(stored, shadow, { users, concerned: new Set(concerned.keys()), contradictions, cause });
+    if (repair.phantoms.length > 0) await tx.$executeRawUnsafe(PHANTOMS, JSON.stringify(repair.phantoms));
+    await saveWorkingSet(tx, stored, { requestImports: false });
+    return {
+      repaired: repair.repaired,
+      previews: previewsOf(repair.transitions),
+      transitions: repair.transitions,
+      frame: { seen: new Set([...scope.groups, ...scope.directories, ...scope.organizations]), altered: frame.altered },
+    };
+  }
+}
+
+function previewsOf(transitions: readonly Transition[]): ChangePreview[] {
+  const byUser = new Map<string, { first: AccessTransition; last: AccessTransition }>();
+  for (const transition of transitions) {
+    if (transition.kind !== 'access') continue;
+    byUser.set(transition.userId, { first: byUser.get(transition.userId)?.first ?? transition, last: transition });
+  }
+  return [...byUser].flatMap(([userId, { first, last }]) => {
+    const difference = diffEffective(first.before, last.after);
+    if (!difference) return [];
+    const { grantedPermissions, revokedPermissions } = difference;
+    return [{ userId, grantedPermissions, revokedPermissions }];
+  });
+}

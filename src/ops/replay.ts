@@ -1,0 +1,132 @@
+// Replays: asked for, watched and cancelled by operators, run by the worker. A replay takes a set of stored events, re-derives
+// what they touch from its full local log, compares and applies only the difference. Running the handlers again would be no
+// use: behind the guard against repeats nothing would happen, and without it old values would come back.
+import type { Caller } from '../auth/caller.ts';
+import type { Db } from '../db/client.ts';
+import { AccessError } from '../errors.ts';
+import type { Nudge } from '../lib/nudge.ts';
+import type { Logger } from '../log.ts';
+import { runReplays } from './replay-loop.ts';
+import { followReplay } from './replay-progress.ts';
+import type { ReplayRow } from './replay-row.ts';
+import { type ReplayRequest, type ReplaySelection, sameSelection, toSelection } from './replay-selection.ts';
+
+export type { ReplayRow } from './replay-row.ts';
+export type { ReplayRequest } from './replay-selection.ts';
+
+export interface Replays {
+  /** The row, PENDING. The same idempotencyKey gives the same row; with another input it is a CONFLICT. */
+  start(request: ReplayRequest, caller: Caller): Promise<ReplayRow>;
+  /** Ends a waiting one at once, a running one after its chunk; one that is over is returned as it is. */
+  cancel(id: string, tenant: string | null): Promise<ReplayRow>;
+  /** The row now and whenever it has changed, until it is over. The first `next()` throws NOT_FOUND for unknown and foreign ids. */
+  progress(id: string, tenant: string | null, signal: AbortSignal): AsyncIterableIterator<ReplayRow>;
+  /** The worker's loop. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface ReplaysDeps {
+  db: Db;
+  log: Logger;
+  /** Wakes the loop of this process. Only that loop may wait on it. */
+  nudge: Nudge;
+  /** After every commit of changes: wakes the relay. */
+  onChanges: () => void;
+  clock?: () => Date;
+  chunkSize?: number;
+  /** Another process may start, run or cancel a replay. */
+  pollIntervalMs?: number;
+  stalledAfterMs?: number;
+}
+
+const notFound = (): AccessError => new AccessError('NOT_FOUND', 'id: there is no such replay.');
+
+export function createReplays(deps: ReplaysDeps): Replays {
+  const { db, log, nudge, onChanges, clock = () => new Date(), chunkSize = 100, pollIntervalMs = 1_000, stalledAfterMs = 10_000 } = deps;
+  const watchers = new Set<() => void>();
+  const tell = (): void => {
+    for (const wake of watchers) wake();
+  };
+
+  /** Keys of different organizations must not meet. */
+  const scopedKey = (key: string | null, { organizationId }: Caller): string | null => key && `${organizationId ?? ''}/${key}`;
+
+  const find = async (id: string, tenant: string | null): Promise<ReplayRow> => {
+    const row = await db.replay.findFirst({ where: { id, ...(tenant !== null && { organizationId: tenant }) } });
+    if (!row) throw notFound();
+    return row;
+  };
+
+  return {
+    async start(request, caller) {
+      const selection = toSelection(request);
+      const { dryRun, source, reason } = request;
+      const tenant = caller.organizationId;
+      const idempotencyKey = scopedKey(request.idempotencyKey, caller);
+      const known = idempotencyKey && (await db.replay.findUnique({ where: { idempotencyKey } }));
+      if (!known) await refuseUnknownEvents(db, selection, tenant);
+      // Of two at once with one key the first to come counts.
+      const data = {
+        dryRun,
+        source,
+        selection: { ...selection },
+        organizationId: tenant,
+        idempotencyKey,
+        requestedBy: caller.name,
+        reason,
+      };
+      const [created] = await db.replay.createManyAndReturn({ data: [data], skipDuplicates: true });
+      if (created) {
+        nudge.nudge();
+        return created;
+      }
+      const row = await db.replay.findUniqueOrThrow({ where: { idempotencyKey: idempotencyKey ?? '' } });
+      const same =
+        row.dryRun === dryRun &&
+        row.source === source &&
+        row.reason === reason &&
+        sameSelection(row.selection as unknown as ReplaySelection, selection);
+      if (!same)
+        throw new AccessError(
+          'CONFLICT',
+          'idempotencyKey: this key stands for a replay with another input already. Take a new key for a new replay.',
+        );
+      return row;
+    },
+
+    async cancel(id, tenant) {
+      await find(id, tenant);
+      await db.replay.updateMany({ where: { id, status: 'PENDING' }, data: { status: 'CANCELLED', finishedAt: clock() } });
+      await db.replay.updateMany({ where: { id, status: 'RUNNING' }, data: { cancelRequested: true } });
+      nudge.nudge();
+      tell();
+      return find(id, tenant);
+    },
+
+    progress: (id, tenant, signal) => followReplay({ read: () => find(id, tenant), watchers, pollIntervalMs }, signal),
+
+    async run(signal) {
+      const onStep = (changes: boolean): void => {
+        if (changes) onChanges();
+        tell();
+      };
+      await runReplays({ db, log, clock, chunkSize, nudge, pollIntervalMs, stalledAfterMs, onStep }, signal);
+    },
+  };
+}
+
+/** Naming an event that is not there is a mistake; selecting nothing is not. Foreign ones are as unknown as any. */
+async function refuseUnknownEvents(db: Db, selection: ReplaySelection, tenant: string | null): Promise<void> {
+  const { eventIds } = selection;
+  if (!eventIds) return;
+  const found = await db.directoryEvent.findMany({
+    where: { id: { in: eventIds }, ...(tenant !== null && { partition: tenant }) },
+    select: { id: true },
+  });
+  const known = new Set(found.map((event) => event.id));
+  const unknown = eventIds.filter((id) => !known.has(id));
+  if (unknown.length === 0) return;
+  const listed = unknown.slice(0, 10).join(', ');
+  const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : '';
+  throw new AccessError('BAD_USER_INPUT', `eventIds: there is no such event: ${listed}${more}.`);
+}
