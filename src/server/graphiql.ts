@@ -1,6 +1,5 @@
 // GraphiQL's page: everything in one file from the package, nothing from another host, and a policy that would not let it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { setSecurityHeaders } from './respond.ts';
 
 const POLICY = [
@@ -16,7 +15,8 @@ const POLICY = [
   "form-action 'none'",
 ].join('; ');
 
-const WELCOME = `# Put your key into the Headers tab below: { "Authorization": "Bearer <key>" }
+const WELCOME = `# Put your key into the Headers tab below,
+# then let the arrows on the left load the schema.
 query Whoami {
   caller {
     name
@@ -26,14 +26,24 @@ query Whoami {
 }
 `;
 
-let html: string | undefined;
+let html: Promise<string> | undefined;
 
 /** A browser that opens /graphql, and not one that sends a query there. */
 export const wantsPage = (req: IncomingMessage, url: URL): boolean =>
   req.method === 'GET' && !url.searchParams.has('query') && (req.headers.accept?.includes('text/html') ?? false);
 
-export function sendPage(res: ServerResponse): void {
-  html ??= renderGraphiQL({
+export async function sendPage(res: ServerResponse): Promise<void> {
+  html ??= render();
+  const page = await html;
+  setSecurityHeaders(res, POLICY);
+  res.setHeader('Content-Type', 'text/html; charset=utf-8');
+  res.end(page);
+}
+
+async function render(): Promise<string> {
+  // 50 MB of memory that a server which nobody opens in a browser does not need.
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  return renderGraphiQL({
     title: 'Access service',
     endpoint: '/graphql',
     subscriptionsProtocol: 'SSE',
@@ -41,7 +51,4 @@ export function sendPage(res: ServerResponse): void {
     headers: '{ "Authorization": "Bearer " }',
     defaultEditorToolsVisibility: 'headers',
   });
-  setSecurityHeaders(res, POLICY);
-  res.setHeader('Content-Type', 'text/html; charset=utf-8');
-  res.end(html);
 }
