@@ -2,9 +2,10 @@
 // A PENDING replay goes to whoever moves it to RUNNING. A RUNNING one belongs to whoever moves it forward; when it has stood
 // still for a while, its worker is taken for dead and the next one goes on from where it stands. A mistake there costs work:
 // every step is a compare-and-set.
-import { classifyFailure } from '../apply/failure.ts';
+
 import { runLoop } from '../lib/loop.ts';
 import type { Nudge } from '../lib/nudge.ts';
+import { isPassing } from './replay-failure.ts';
 import { OvertakenError, type ReplayRow } from './replay-row.ts';
 import { giveUp, type ReplayRunDeps, runReplay } from './replay-run.ts';
 
@@ -59,7 +60,7 @@ export async function runReplays(deps: ReplayLoopDeps, signal: AbortSignal): Pro
       );
     } catch (error) {
       if (!(error instanceof OvertakenError)) {
-        if (signal.aborted || classifyFailure(error) === 'outage') throw error;
+        if (signal.aborted || isPassing(error)) throw error;
         await giveUp(deps, row, error);
       }
     }

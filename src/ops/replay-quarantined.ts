@@ -2,7 +2,7 @@
 // with its end. A trial says which: the whole way of the event in a transaction that is rolled back, because a database may
 // refuse what the parser lets through. An event under a stand-in id never takes part: its id is its version, and that one
 // would win against everything for ever.
-import { classifyFailure } from '../apply/failure.ts';
+
 import { fold } from '../apply/fold.ts';
 import { loadWorkingSet } from '../apply/load-working-set.ts';
 import { isCatalogType, parseEvent, type StoredEvent } from '../apply/parse-event.ts';
@@ -10,6 +10,7 @@ import { saveWorkingSet } from '../apply/save-working-set.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { lockPartition } from '../db/lock.ts';
 import type { Observation } from '../model/fact.ts';
+import { isPassing } from './replay-failure.ts';
 import { SELECTED } from './replay-selection.ts';
 import { rolledBack } from './rolled-back.ts';
 
@@ -46,7 +47,7 @@ async function canBeApplied(db: Db, partition: string, observation: Observation)
     });
     return true;
   } catch (error) {
-    if (classifyFailure(error) === 'outage') throw error;
+    if (isPassing(error)) throw error;
     return false;
   }
 }

@@ -1,7 +1,7 @@
 // One replay from where it stands to its end, chunk by chunk: derive, compare, repair, move the row forward, all in one
 // transaction. What cannot be done as a chunk is tried in halves, so one account that fails fails alone. Stops between
 // chunks when its signal aborts, and goes on from `progress_key` the next time.
-import { classifyFailure } from '../apply/failure.ts';
+
 import type { Db, Tx } from '../db/client.ts';
 import { lockEnvironment, lockPartition } from '../db/lock.ts';
 import { inTransaction } from '../db/transaction.ts';
@@ -11,6 +11,7 @@ import type { Logger } from '../log.ts';
 import type { Cause } from '../model/change.ts';
 import { UnreadableLogError } from './local-log.ts';
 import { type ChangePreview, type ChunkResult, NeedsEnvironmentError, repairChunk } from './replay-chunk.ts';
+import { isPassing } from './replay-failure.ts';
 import { orderOf, type ReplayKey, readReplayKeys } from './replay-keys.ts';
 import { markApplied, readUnderstandable } from './replay-quarantined.ts';
 import {
@@ -114,7 +115,7 @@ async function takeChunk(deps: ReplayRunDeps, run: Run, keys: readonly ReplayKey
       throw error;
     });
   } catch (error) {
-    if (error instanceof OvertakenError || classifyFailure(error) === 'outage') throw error;
+    if (error instanceof OvertakenError || isPassing(error)) throw error;
     if (keys.length > 1) {
       const half = Math.ceil(keys.length / 2);
       await takeChunk(deps, run, keys.slice(0, half));

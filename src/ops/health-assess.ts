@@ -1,0 +1,224 @@
+// Pure: what the measurements mean. FAILING: authorization may be stale now. DEGRADED: it is not, as far as we know, but
+// something needs a look. Every problem says since when, and what to do.
+
+export interface Latency {
+  p50Seconds: number | null;
+  p95Seconds: number | null;
+  p99Seconds: number | null;
+  maxSeconds: number | null;
+  samples: number;
+}
+
+export interface DependencyHealth {
+  name: string;
+  ok: boolean;
+  latencyMs: number | null;
+  error: string | null;
+}
+
+export interface DirectoryInTrouble {
+  directoryId: string;
+  state: string;
+  since: Date;
+}
+
+export interface UnfinishedImport {
+  directoryId: string;
+  usersRead: number;
+  groupsRead: number;
+  membershipsRead: number;
+  startedAt: Date;
+  /** Of the last attempt. */
+  error: string | null;
+}
+
+export interface FailedReplay {
+  id: string;
+  finishedAt: Date;
+}
+
+export interface HealthMeasurements {
+  /** By the clock of the database. */
+  at: Date;
+  windowSeconds: number;
+  retentionSeconds: number;
+  cursor: { eventId: string | null; eventCreatedAt: Date | null; caughtUpAt: Date | null; updatedAt: Date | null };
+  /** Events in scope. */
+  events: Record<'received' | 'duplicate' | 'pending' | 'applied' | 'stale' | 'ignored' | 'quarantined' | 'failedAttempts', number>;
+  oldestPendingAt: Date | null;
+  oldestQuarantinedAt: Date | null;
+  eventLag: Latency;
+  revocationLatency: Latency;
+  replays: { running: number; succeeded: number; failed: number };
+  /** Failed within the window; the newest. */
+  failedReplays: FailedReplay[];
+  suspectedAccounts: number;
+  /** When the oldest of them was queued to be read again. */
+  suspectedSince: Date | null;
+  /** Webhook deliveries refused within the window; 0 where the caller does not see the whole. */
+  refusedWebhooks: number;
+  refusedSince: Date | null;
+  oldestUnpublishedAt: Date | null;
+  unfinishedImports: UnfinishedImport[];
+  inactiveDirectories: DirectoryInTrouble[];
+  /** Known from events about their users and groups only. */
+  unknownDirectories: DirectoryInTrouble[];
+  dependencies: DependencyHealth[];
+}
+
+export interface HealthThresholds {
+  /** Age of the oldest event that is known and not applied. */
+  eventLagSeconds: number;
+  /** Age of the oldest change that is recorded and not handed on. */
+  relayLagSeconds: number;
+  /** Since a poll last reached the end of the Events API. */
+  cursorStaleSeconds: number;
+}
+
+export const DEFAULT_THRESHOLDS: HealthThresholds = { eventLagSeconds: 30, relayLagSeconds: 5, cursorStaleSeconds: 120 };
+
+export type SyncStatus = 'HEALTHY' | 'DEGRADED' | 'FAILING';
+
+export interface SyncProblem {
+  code: string;
+  message: string;
+  since: Date;
+}
+
+interface Finding extends SyncProblem {
+  /** Authorization may be stale now. */
+  failing: boolean;
+}
+
+type Check = (measured: HealthMeasurements, thresholds: HealthThresholds) => Finding[];
+
+const secondsSince = (at: Date, since: Date): number => (at.getTime() - since.getTime()) / 1_000;
+const whole = (seconds: number): string => `${Math.round(seconds).toLocaleString('en-US')} s`;
+const count = (n: number, one: string, many: string): string => `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
+
+const CHECKS: readonly Check[] = [
+  ({ dependencies, at }) =>
+    dependencies
+      .filter(({ ok }) => !ok)
+      .map(({ name, error }) => ({
+        code: 'DEPENDENCY_DOWN',
+        message: `${name} does not answer${error ? `: ${error}` : ''}. ${DEPENDENCY_ADVICE[name] ?? 'See that it runs and can be reached from here.'}`,
+        since: at,
+        failing: name !== 'redis',
+      })),
+  ({ cursor, at, retentionSeconds }) => {
+    const { caughtUpAt } = cursor;
+    if (!caughtUpAt || secondsSince(at, caughtUpAt) <= retentionSeconds) return [];
+    const message = `The Events API was last read to its end ${whole(secondsSince(at, caughtUpAt))} ago, longer than WorkOS keeps events: some may be lost. Start \`work\`; it reads every directory again.`;
+    return [{ code: 'RETENTION_GAP', message, since: new Date(caughtUpAt.getTime() + retentionSeconds * 1_000), failing: true }];
+  },
+  ({ events, oldestQuarantinedAt, at }) =>
+    events.quarantined === 0
+      ? []
+      : [
+          {
+            code: 'EVENTS_QUARANTINED',
+            message: `${count(events.quarantined, 'event', 'events')} could not be applied, so access may differ from the directory. See directoryEvents(statuses: [QUARANTINED]), then retryEvents or replayEvents when the cause is mended, or skipEvent.`,
+            since: oldestQuarantinedAt ?? at,
+            failing: true,
+          },
+        ],
+  ({ oldestPendingAt, at }, { eventLagSeconds }) => {
+    if (!oldestPendingAt || secondsSince(at, oldestPendingAt) <= eventLagSeconds) return [];
+    const message = `Events wait to be applied, the oldest happened ${whole(secondsSince(at, oldestPendingAt))} ago (limit ${eventLagSeconds} s). If that does not shrink, see that \`work\` runs and what its log says.`;
+    return [{ code: 'EVENT_LAG', message, since: oldestPendingAt, failing: true }];
+  },
+  ({ cursor, at, unfinishedImports }, { cursorStaleSeconds }) => {
+    // A first read of the directories comes before the first poll.
+    const since = cursor.caughtUpAt ?? (unfinishedImports.length > 0 ? null : cursor.updatedAt);
+    if (!since || secondsSince(at, since) <= cursorStaleSeconds) return [];
+    const message = `No poll has reached the end of the Events API for ${whole(secondsSince(at, since))} (limit ${cursorStaleSeconds} s). See that \`work\` runs and that WorkOS answers it.`;
+    return [{ code: 'CURSOR_STALE', message, since, failing: false }];
+  },
+  ({ oldestUnpublishedAt, at }, { relayLagSeconds }) => {
+    if (!oldestUnpublishedAt || secondsSince(at, oldestUnpublishedAt) <= relayLagSeconds) return [];
+    const message = `Changes wait for the relay since ${whole(secondsSince(at, oldestUnpublishedAt))} (limit ${relayLagSeconds} s); subscribers get them by polling, later. See that \`work\` runs and that Redis answers it.`;
+    return [{ code: 'RELAY_LAG', message, since: oldestUnpublishedAt, failing: false }];
+  },
+  ({ unfinishedImports }) =>
+    unfinishedImports.map(({ directoryId, usersRead, groupsRead, membershipsRead, startedAt, error }) => {
+      const progress = `users ${usersRead.toLocaleString('en-US')}, groups ${groupsRead.toLocaleString('en-US')}, memberships ${membershipsRead.toLocaleString('en-US')}`;
+      return error === null
+        ? {
+            code: 'IMPORT_RUNNING',
+            message: `Directory ${directoryId} is being read in full: ${progress} so far. Nothing to do but wait.`,
+            since: startedAt,
+            failing: false,
+          }
+        : {
+            code: 'IMPORT_FAILED',
+            message: `The full read of directory ${directoryId} does not get on (${progress}): ${error}. It is tried again by itself; see that WorkOS answers.`,
+            since: startedAt,
+            failing: false,
+          };
+    }),
+  ({ unknownDirectories }) =>
+    unknownDirectories.map(({ directoryId, since }) => ({
+      code: 'UNKNOWN_DIRECTORY',
+      message: `Directory ${directoryId} is known only from events about its users and groups, so they have no access yet. A full read or its dsync.activated event will tell; see that INITIAL_IMPORT is not off.`,
+      since,
+      failing: false,
+    })),
+  ({ inactiveDirectories }) =>
+    inactiveDirectories.map(({ directoryId, state, since }) => ({
+      code: 'DIRECTORY_NOT_ACTIVE',
+      message: `Directory ${directoryId} is ${state}, so none of its users has access. ${STATE_ADVICE[state] ?? 'See its connection in WorkOS.'}`,
+      since,
+      failing: false,
+    })),
+  ({ suspectedAccounts, suspectedSince, at }) =>
+    suspectedAccounts === 0
+      ? []
+      : [
+          {
+            code: 'DRIFT_SUSPECTED',
+            message: `${count(suspectedAccounts, 'account', 'accounts')} may differ from the directory and will be read again from WorkOS. If that does not happen, see that WorkOS answers.`,
+            since: suspectedSince ?? at,
+            failing: false,
+          },
+        ],
+  ({ refusedWebhooks, refusedSince, at, windowSeconds }) =>
+    refusedWebhooks === 0
+      ? []
+      : [
+          {
+            code: 'WEBHOOKS_REFUSED',
+            message: `${count(refusedWebhooks, 'webhook delivery', 'webhook deliveries')} refused within the last ${whole(windowSeconds)}. See that WORKOS_WEBHOOK_SECRET holds the secret of the endpoint in WorkOS, and that the clocks agree.`,
+            since: refusedSince ?? at,
+            failing: false,
+          },
+        ],
+  ({ failedReplays }) =>
+    failedReplays.map(({ id, finishedAt }) => ({
+      code: 'REPLAY_FAILED',
+      message: `Replay ${id} failed. See its error, mend the cause and start it again; what it did repair stays.`,
+      since: finishedAt,
+      failing: false,
+    })),
+];
+
+const DEPENDENCY_ADVICE: Readonly<Record<string, string>> = {
+  database: 'Nothing can be applied or answered without it; see that Postgres runs and DATABASE_URL is right.',
+  redis: 'Changes reach subscribers by polling until it is back; see that Redis runs and REDIS_URL is right.',
+  workos: 'New events do not arrive until it is back; see that WORKOS_API_KEY is valid and WORKOS_API_URL can be reached.',
+};
+
+const STATE_ADVICE: Readonly<Record<string, string>> = {
+  INVALID_CREDENTIALS: 'Renew the credentials of its connection in WorkOS.',
+  INACTIVE: 'Link it again in WorkOS, or delete it there if it is not wanted any more.',
+  VALIDATING: 'WorkOS is still checking its connection; if that lasts, see there.',
+};
+
+export function assessHealth(
+  measured: HealthMeasurements,
+  thresholds: HealthThresholds = DEFAULT_THRESHOLDS,
+): { status: SyncStatus; problems: SyncProblem[] } {
+  const findings = CHECKS.flatMap((check) => check(measured, thresholds));
+  const status = findings.some(({ failing }) => failing) ? 'FAILING' : findings.length > 0 ? 'DEGRADED' : 'HEALTHY';
+  return { status, problems: findings.map(({ code, message, since }) => ({ code, message, since })) };
+}

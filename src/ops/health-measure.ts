@@ -1,0 +1,173 @@
+// Measures the state of the sync from the tables, for one directory, one organization or the whole, in few statements. The
+// clock is the database's.
+import type { Db } from '../db/client.ts';
+import type { HealthMeasurements, Latency } from './health-assess.ts';
+
+export interface MeasuredScope {
+  /** null: all of them. */
+  organizationId: string | null;
+  directoryId: string | null;
+}
+
+export type TableMeasurements = Omit<HealthMeasurements, 'dependencies' | 'retentionSeconds' | 'windowSeconds'> & {
+  head: bigint;
+};
+
+/** Latencies are of so many newest rows of the window at most. */
+const MAX_SAMPLES = 50_000;
+/** Problems of one kind that are told one by one. */
+const MAX_LISTED = 20;
+
+const IN_SCOPE = '($1::text IS NULL OR partition = $1) AND ($2::text IS NULL OR directory_id = $2)';
+
+// Counts by (status, partition, id), or by (directory_id, id) for a directory; attempts and what waits by their partial indexes.
+// What waits in the environment's own partition keeps everybody waiting.
+const EVENTS = `
+  SELECT now() AS at,
+    (SELECT coalesce(json_object_agg(status, n), '{}') FROM (SELECT status, count(*)::int AS n FROM directory_event WHERE ${IN_SCOPE} GROUP BY status) s) AS counts,
+    (SELECT coalesce(sum(attempts), 0)::int FROM directory_event WHERE attempts > 0 AND ${IN_SCOPE}) AS "failedAttempts",
+    (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND (${IN_SCOPE} OR partition = 'environment')) AS "oldestPendingAt",
+    (SELECT min(received_at) FROM directory_event WHERE status = 'QUARANTINED' AND ${IN_SCOPE}) AS "oldestQuarantinedAt"`;
+
+// By applied_at and by recorded_at, newest first.
+const LATENCIES = `
+  WITH events AS (
+    SELECT extract(epoch FROM applied_at - occurred_at)::float8 AS seconds FROM directory_event
+    WHERE status = 'APPLIED' AND applied_at >= now() - $3 * interval '1 second' AND ${IN_SCOPE} ORDER BY applied_at DESC LIMIT ${MAX_SAMPLES}
+  ), revocations AS (
+    SELECT extract(epoch FROM published_at - occurred_at)::float8 AS seconds FROM entitlement_change
+    WHERE recorded_at >= now() - $3 * interval '1 second' AND published_at IS NOT NULL AND cause_kind = 'DIRECTORY_EVENT'
+      AND (cardinality(revoked_permissions) > 0 OR cardinality(revoked_roles) > 0)
+      AND ($1::text IS NULL OR organization_id = $1) AND ($2::text IS NULL OR directory_id = $2) ORDER BY recorded_at DESC LIMIT ${MAX_SAMPLES}
+  ), both AS (SELECT 'events' AS of, seconds FROM events UNION ALL SELECT 'revocations', seconds FROM revocations)
+  SELECT of, count(*)::int AS samples, max(seconds) AS max, percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY seconds) AS percentiles FROM both GROUP BY of`;
+
+// Single rows by primary key; the oldest change that was not handed on is the one after relayed_position; replays by status;
+// suspected accounts by organization or directory.
+const STATE = `
+  SELECT c.event_id AS "eventId", c.event_created_at AS "eventCreatedAt", c.caught_up_at AS "caughtUpAt", c.updated_at AS "updatedAt", h.position AS head,
+    (SELECT recorded_at FROM entitlement_change WHERE position > h.relayed_position ORDER BY position LIMIT 1) AS "oldestUnpublishedAt",
+    (SELECT json_build_object('received', coalesce(sum(received), 0), 'duplicate', coalesce(sum(duplicate), 0),
+       'refused', coalesce(sum(refused) FILTER (WHERE hour > now() - $3 * interval '1 second' - interval '1 hour'), 0),
+       'refusedSince', min(hour) FILTER (WHERE refused > 0 AND hour > now() - $3 * interval '1 second' - interval '1 hour')) FROM ingest_stat) AS ingest,
+    (SELECT json_build_object('running', count(*) FILTER (WHERE status IN ('PENDING', 'RUNNING')), 'succeeded', count(*) FILTER (WHERE status = 'SUCCEEDED'),
+       'failed', count(*) FILTER (WHERE status = 'FAILED')) FROM replay
+     WHERE $1::text IS NULL OR organization_id = $1 OR selection ->> 'organizationId' = $1) AS replays,
+    (SELECT json_build_object('accounts', count(*), 'since', min(t.requested_at)) FROM directory_user u LEFT JOIN refresh_task t ON t.user_id = u.id
+     WHERE u.drift_suspected AND ($1::text IS NULL OR u.organization_id = $1) AND ($2::text IS NULL OR u.directory_id = $2)) AS suspected
+  FROM sync_cursor c, change_log_head h WHERE c.id = 'events' AND h.id = 1`;
+
+// Small tables, and replays by status.
+const TROUBLES = `
+  (SELECT 'import' AS of, directory_id AS id, '' AS state, error, users_read AS users, groups_read AS groups, memberships_read AS memberships, started_at AS since
+   FROM directory_import WHERE phase <> 'FINISHED' AND ($1::text IS NULL OR organization_id = $1) AND ($2::text IS NULL OR directory_id = $2)
+   ORDER BY directory_id LIMIT ${MAX_LISTED})
+  UNION ALL
+  (SELECT CASE WHEN source_updated_at < 'epoch' THEN 'unknown' ELSE 'inactive' END, id, state::text, NULL, 0, 0, 0, greatest(source_updated_at, 'epoch')
+   FROM directory WHERE state NOT IN ('ACTIVE', 'DELETED') AND ($1::text IS NULL OR organization_id = $1) AND ($2::text IS NULL OR id = $2) ORDER BY id LIMIT ${MAX_LISTED})
+  UNION ALL
+  (SELECT 'replay', id, '', NULL, 0, 0, 0, finished_at FROM replay
+   WHERE status = 'FAILED' AND finished_at >= now() - $3 * interval '1 second' AND ($1::text IS NULL OR organization_id = $1 OR selection ->> 'organizationId' = $1)
+   ORDER BY finished_at DESC LIMIT ${MAX_LISTED})`;
+
+interface EventsRow {
+  at: Date;
+  counts: Partial<Record<'PENDING' | 'APPLIED' | 'STALE' | 'IGNORED' | 'QUARANTINED' | 'SKIPPED', number>>;
+  failedAttempts: number;
+  oldestPendingAt: Date | null;
+  oldestQuarantinedAt: Date | null;
+}
+
+interface LatencyRow {
+  of: 'events' | 'revocations';
+  samples: number;
+  max: number;
+  percentiles: number[];
+}
+
+interface StateRow {
+  eventId: string | null;
+  eventCreatedAt: Date | null;
+  caughtUpAt: Date | null;
+  updatedAt: Date;
+  head: bigint;
+  oldestUnpublishedAt: Date | null;
+  ingest: { received: number; duplicate: number; refused: number; refusedSince: string | null };
+  replays: { running: number; succeeded: number; failed: number };
+  suspected: { accounts: number; since: string | null };
+}
+
+interface TroubleRow {
+  of: 'import' | 'unknown' | 'inactive' | 'replay';
+  id: string;
+  state: string;
+  error: string | null;
+  users: number;
+  groups: number;
+  memberships: number;
+  since: Date;
+}
+
+/** Clocks differ: a moment before its cause counts as at once. */
+function toLatency(row: LatencyRow | undefined): Latency {
+  const [p50 = null, p95 = null, p99 = null] = (row?.percentiles ?? []).map((seconds) => Math.max(0, seconds));
+  return { p50Seconds: p50, p95Seconds: p95, p99Seconds: p99, maxSeconds: row ? Math.max(0, row.max) : null, samples: row?.samples ?? 0 };
+}
+
+const toDate = (text: string | null): Date | null => (text === null ? null : new Date(text));
+
+export async function measureTables(
+  db: Db,
+  { organizationId, directoryId }: MeasuredScope,
+  windowSeconds: number,
+): Promise<TableMeasurements> {
+  const [events] = await db.$queryRawUnsafe<EventsRow[]>(EVENTS, organizationId, directoryId);
+  const latencies = await db.$queryRawUnsafe<LatencyRow[]>(LATENCIES, organizationId, directoryId, windowSeconds);
+  const [state] = await db.$queryRawUnsafe<StateRow[]>(STATE, organizationId, directoryId, windowSeconds);
+  const troubles = await db.$queryRawUnsafe<TroubleRow[]>(TROUBLES, organizationId, directoryId, windowSeconds);
+  if (!events || !state) throw new Error('sync_cursor or change_log_head has no row: the migrations did not run to the end');
+
+  const { counts, at, failedAttempts, oldestPendingAt, oldestQuarantinedAt } = events;
+  const { ingest, replays, suspected, head, oldestUnpublishedAt, ...cursor } = state;
+  const whole = organizationId === null && directoryId === null;
+  const stored = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const of = (kind: TroubleRow['of']): TroubleRow[] => troubles.filter((row) => row.of === kind);
+  const inTrouble = ({ id, state: directoryState, since }: TroubleRow) => ({ directoryId: id, state: directoryState, since });
+  return {
+    at,
+    head,
+    cursor,
+    events: {
+      // Arrivals are counted for the whole only; of a part we know what is there.
+      received: whole ? Math.max(ingest.received, stored) : stored,
+      duplicate: whole ? ingest.duplicate : 0,
+      pending: counts.PENDING ?? 0,
+      applied: counts.APPLIED ?? 0,
+      stale: counts.STALE ?? 0,
+      ignored: counts.IGNORED ?? 0,
+      quarantined: counts.QUARANTINED ?? 0,
+      failedAttempts,
+    },
+    oldestPendingAt,
+    oldestQuarantinedAt,
+    eventLag: toLatency(latencies.find((row) => row.of === 'events')),
+    revocationLatency: toLatency(latencies.find((row) => row.of === 'revocations')),
+    replays,
+    failedReplays: of('replay').map(({ id, since }) => ({ id, finishedAt: since })),
+    suspectedAccounts: suspected.accounts,
+    suspectedSince: toDate(suspected.since),
+    refusedWebhooks: whole ? ingest.refused : 0,
+    refusedSince: toDate(ingest.refusedSince),
+    oldestUnpublishedAt,
+    unfinishedImports: of('import').map(({ id, users, groups, memberships, since, error }) => ({
+      directoryId: id,
+      usersRead: users,
+      groupsRead: groups,
+      membershipsRead: memberships,
+      startedAt: since,
+      error,
+    })),
+    inactiveDirectories: of('inactive').map(inTrouble),
+    unknownDirectories: of('unknown').map((row) => ({ ...inTrouble(row), since: at })),
+  };
+}
