@@ -3,7 +3,7 @@
 import SchemaBuilder from '@pothos/core';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
-import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth';
 import type PrismaTypes from '../prisma/generated/pothos.ts';
 import { getDatamodel } from '../prisma/generated/pothos.ts';
 import type { Scope } from '../src/auth/caller.ts';
@@ -35,10 +35,20 @@ export const builder = new SchemaBuilder<{
     defaultStrategy: 'all',
     authorizeOnSubscribe: true,
     authScopes: ({ caller }) => ({ anyCaller: true, scope: (scope) => caller.scopes.includes(scope) }),
-    unauthorizedError: (_parent, { caller }, info) =>
-      new AccessError('FORBIDDEN', `The key "${caller.name}" lacks the scope that ${info.parentType.name}.${info.fieldName} needs.`),
+    unauthorizedError: (_parent, { caller }, info, { failure }) => {
+      const scopes = missingScopes(failure);
+      const field = `${info.parentType.name}.${info.fieldName}`;
+      return new AccessError('FORBIDDEN', `"${caller.name}" lacks the scope ${scopes.join(', ')} that ${field} needs.`, {
+        details: { scopes },
+      });
+    },
   },
 });
+
+function missingScopes(failure: AuthFailure): unknown[] {
+  if ('failures' in failure) return failure.failures.flatMap(missingScopes);
+  return 'parameter' in failure ? [failure.parameter] : [];
+}
 
 builder.addScalarType('DateTime', DateTime);
 builder.addScalarType('JSON', Json);

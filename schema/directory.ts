@@ -6,6 +6,9 @@ export const DirectoryState = builder.enumType('DirectoryState', {
   values: ['ACTIVE', 'VALIDATING', 'INVALID_CREDENTIALS', 'INACTIVE', 'DELETED'] as const,
 });
 
+/** Health is computed for each directory by itself: what one costs, in rows of a budget, so that a list of 500 is refused. */
+const ROWS_PER_HEALTH = 500;
+
 builder.prismaObjectFields(Directory, (t) => ({
   id: t.exposeID('id', { skipTypeScopes: true }),
   organization: t.field({
@@ -20,7 +23,10 @@ builder.prismaObjectFields(Directory, (t) => ({
   syncHealth: t.field({
     type: SyncHealth,
     authScopes: { scope: 'SYNC_READ' },
-    resolve: ({ id }, _args, { services, tenant }) => services.health.read({ organizationId: null, directoryId: id }, tenant),
+    resolve({ id }, _args, { budget, services, tenant }) {
+      budget.spend(ROWS_PER_HEALTH);
+      return services.health.read({ organizationId: null, directoryId: id }, tenant);
+    },
   }),
 }));
 

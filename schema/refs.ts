@@ -3,9 +3,9 @@
 import type { EffectiveAnswer, Freshness as FreshnessOf } from '../src/entitlements/read.ts';
 import type { RecordedChange } from '../src/model/change.ts';
 import type { EntitlementPath as Path } from '../src/model/entitlement.ts';
+import type { SyncHealth as SyncHealthOf } from '../src/ops/health.ts';
 import { builder } from './builder.ts';
 import type { RoleRow } from './role-rows.ts';
-import type { SyncHealth as SyncHealthOf } from './services.ts';
 
 const authScopes = { scope: 'DIRECTORY_READ' } as const;
 

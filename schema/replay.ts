@@ -1,10 +1,10 @@
 import type { ChangePreview } from '../src/entitlements/catalog.ts';
+import type { ReplayRequest } from '../src/ops/replay.ts';
 import { builder } from './builder.ts';
 import { EntitlementChangePreview } from './change-preview.ts';
 import { keyset, page, pageArgs, pageSize } from './connection.ts';
 import { follow } from './follow.ts';
 import { Replay } from './refs.ts';
-import type { ReplayInput } from './services.ts';
 
 const ReplaySource = builder.enumType('ReplaySource', {
   description: 'Our own stored events, or the Events API again',
@@ -62,7 +62,7 @@ const ReplayEventsInput = builder.inputType('ReplayEventsInput', {
   }),
 });
 
-const toReplayInput = (input: typeof ReplayEventsInput.$inferInput): ReplayInput => ({
+const toReplayRequest = (input: typeof ReplayEventsInput.$inferInput): ReplayRequest => ({
   organizationId: input.organizationId ?? null,
   directoryId: input.directoryId ?? null,
   userId: input.userId ?? null,
@@ -104,7 +104,7 @@ builder.mutationFields((t) => ({
     type: Replay,
     authScopes: { scope: 'SYNC_OPERATE' },
     args: { input: t.arg({ type: ReplayEventsInput, required: true }) },
-    resolve: (_root, { input }, { services, caller }) => services.replays.start(toReplayInput(input), caller),
+    resolve: (_root, { input }, { services, caller }) => services.replays.start(toReplayRequest(input), caller),
   }),
   cancelReplay: t.field({
     type: Replay,

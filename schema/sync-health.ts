@@ -1,7 +1,7 @@
+import type { SyncHealth as Health, HealthScope } from '../src/ops/health.ts';
 import { builder } from './builder.ts';
 import { follow } from './follow.ts';
 import { SyncHealth } from './refs.ts';
-import type { SyncHealth as Health, HealthScope, Latency as LatencyOf } from './services.ts';
 
 const SyncStatus = builder.enumType('SyncStatus', { values: ['HEALTHY', 'DEGRADED', 'FAILING'] as const });
 
@@ -13,7 +13,7 @@ const SyncProblem = builder.objectRef<Health['problems'][number]>('SyncProblem')
   fields: (t) => ({ code: t.exposeString('code'), message: t.exposeString('message'), since: t.expose('since', { type: 'DateTime' }) }),
 });
 
-const Latency = builder.objectRef<LatencyOf>('Latency').implement({
+const Latency = builder.objectRef<Health['eventLag']>('Latency').implement({
   fields: (t) => ({
     p50Seconds: t.exposeFloat('p50Seconds', { nullable: true }),
     p95Seconds: t.exposeFloat('p95Seconds', { nullable: true }),
@@ -54,7 +54,7 @@ const ReplayCounts = builder.objectRef<Health['replays']>('ReplayCounts').implem
   }),
 });
 
-const DriftCount = builder.objectRef<Health['drift']['byKind'][number]>('DriftCount').implement({
+const DriftCount = builder.objectRef<{ kind: typeof DriftKind.$inferType; count: number }>('DriftCount').implement({
   fields: (t) => ({ kind: t.expose('kind', { type: DriftKind }), count: t.exposeInt('count') }),
 });
 

@@ -22,6 +22,6 @@ export const DEFAULT_LIMITS: Limits = {
   closeGraceMs: 5_000,
 };
 
-/** Of one document, for graphql-armor. Cost counts fields by depth, and literal page sizes; what pages in variables add up to
+/** Of one document. Parsed documents are kept with their text, so its length is bounded too. Cost counts fields by depth, and literal page sizes; what pages in variables add up to
  *  is bounded by schema/budget.ts. */
-export const DOCUMENT_LIMITS = { tokens: 2_000, depth: 12, aliases: 30, directives: 20, cost: 100_000 };
+export const DOCUMENT_LIMITS = { characters: 65_536, tokens: 2_000, depth: 12, aliases: 30, directives: 20, cost: 100_000 };

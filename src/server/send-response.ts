@@ -10,6 +10,7 @@ export async function sendResponse(response: Response, res: ServerResponse, { st
   res.statusCode = response.status;
   for (const [name, value] of response.headers) res.setHeader(name, value);
   if (!isEventStream(res)) {
+    res.setTimeout(stallTimeoutMs, () => res.destroy());
     res.end(Buffer.from(await response.arrayBuffer()));
     return;
   }

@@ -30,6 +30,15 @@ const useErrorCodes = (report: Report): Plugin => ({
   },
 });
 
+const useDocumentLength = (): Plugin => ({
+  onParse({ params: { source } }) {
+    if (String(typeof source === 'string' ? source : source.body).length <= DOCUMENT_LIMITS.characters) return;
+    throw new GraphQLError(`A document has at most ${DOCUMENT_LIMITS.characters} characters.`, {
+      extensions: { code: 'GRAPHQL_PARSE_FAILED' },
+    });
+  },
+});
+
 /** Yoga lets the error of JSON.parse out of a query string or a form as it is. */
 const useParameterErrors = (): Plugin => ({
   onRequestParse({ requestParser, setRequestParser }) {
@@ -92,6 +101,7 @@ export function createGraphql({ db, services, log, limits }: ServerDeps) {
         // The schema is no secret to whoever has a key, and suggestions help.
         blockFieldSuggestion: { enabled: false },
       }),
+      useDocumentLength(),
       useParameterErrors(),
       useErrorCodes(report),
       useFaults(report),

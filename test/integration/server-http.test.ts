@@ -10,6 +10,7 @@ import { StartError } from '../../src/errors.ts';
 import type { ServerDeps } from '../../src/server/deps.ts';
 import { createHttpServer } from '../../src/server/http.ts';
 import { type Api, startApi } from '../support/api.ts';
+import { insertCompany } from '../support/company-rows.ts';
 
 let api: Api;
 const deliveries: { body: Buffer; signature: string | undefined }[] = [];
@@ -93,6 +94,26 @@ describe('scopes', () => {
       }
     },
   );
+
+  test('the missing one is named', async () => {
+    const { errors } = await api.query('{ users { totalCount } }', {}, 'nothing');
+    expect(errors?.[0]?.message).toBe('"nothing" lacks the scope DIRECTORY_READ that Query.users needs.');
+    expect(errors?.[0]?.extensions.scopes).toEqual(['DIRECTORY_READ']);
+  });
+
+  test('whoever may see access may see ids of users and names of groups that are reasons, and nothing more of them', async () => {
+    await insertCompany(api.db);
+    const holders = (fields: string) =>
+      `{ usersWithPermission(organizationId: "org_acme", permission: "docs:read") { nodes { ${fields} } } }`;
+    const why = (fields: string) => `{ effectiveEntitlements(userId: "user_ada") { roles { via { group { ${fields} } } } } }`;
+    const codes = (query: string) => api.codes(query, {}, 'entitlements').then((all) => [...new Set(all)]);
+    expect(await codes(holders('id'))).toEqual([]);
+    expect(await codes(holders('email'))).toEqual(['FORBIDDEN']);
+    expect(await codes(holders('directory { id }'))).toEqual(['FORBIDDEN']);
+    expect(await codes(why('id name'))).toEqual([]);
+    expect(await codes(why('members { totalCount }'))).toEqual(['FORBIDDEN']);
+    expect(await codes('{ roles { slug groups { id name } } }')).toEqual([]);
+  });
 
   test('a key without any still learns who it is', async () => {
     expect((await api.query('{ caller { name scopes } }', {}, 'nothing')).data).toEqual({ caller: { name: 'nothing', scopes: [] } });

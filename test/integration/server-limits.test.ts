@@ -21,6 +21,7 @@ test.each([
   ['depth', `{ organization(id: "x") { ${nested(6)} } }`, /depth/i],
   ['aliases', `{ ${repeat(31, (index) => `a${index}: caller { name }`)} }`, /aliases/i],
   ['tokens', `{ ${repeat(2001, () => 'caller')} }`, /token/i],
+  ['text', `#${'x'.repeat(70_000)}\n{ caller { name } }`, /65536 characters/],
   ['directives', `{ caller { ${repeat(21, () => 'name @include(if: true)')} } }`, /directive/i],
   ['cost of literal pages within pages', '{ users(first: 500) { nodes { groups(first: 500) { nodes { id } } } } }', /cost/i],
 ])('too much %s is refused before anything runs', async (_what, query, message) => {
