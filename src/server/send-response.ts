@@ -9,6 +9,8 @@ export async function sendResponse(response: Response, res: ServerResponse, { st
   }
   res.statusCode = response.status;
   for (const [name, value] of response.headers) res.setHeader(name, value);
+  // What is left of a request that was refused half read would be taken for the next one.
+  if (!res.req.complete) res.setHeader('Connection', 'close');
   if (!isEventStream(res)) {
     res.setTimeout(stallTimeoutMs, () => res.destroy());
     res.end(Buffer.from(await response.arrayBuffer()));
