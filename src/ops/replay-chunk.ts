@@ -22,8 +22,10 @@ export interface ChunkRequest {
   /** QUARANTINED events that take part. */
   quarantined: readonly string[];
   cause: Cause;
-  /** Whether the whole environment is locked, so that a directory may move between organizations. */
-  environment: boolean;
+  /** The partition whose lock is held; null: the lock of all. */
+  within: string | null;
+  /** The organization to which the replay is bound; null for none. */
+  tenant: string | null;
 }
 
 export interface ChunkResult {
@@ -35,7 +37,7 @@ export interface ChunkResult {
   frame: { seen: ReadonlySet<string>; altered: ReadonlySet<string> };
 }
 
-/** The chunk touches other partitions: it must be done again with the environment locked. */
+/** The chunk reaches beyond the partition that is locked: nothing was written, and it must be done again under the lock of all. */
 export class NeedsEnvironmentError extends Error {
   override readonly name = 'NeedsEnvironmentError';
 }
@@ -45,6 +47,12 @@ const CONCERNED = `
   SELECT id, directory_id AS "directoryId" FROM directory_user WHERE id IN (SELECT user_id FROM membership WHERE group_id = ANY($1::text[]))
   UNION SELECT id, directory_id FROM directory_user WHERE directory_id = ANY($2::text[])
   UNION SELECT id, directory_id FROM directory_user WHERE organization_id = ANY($3::text[])`;
+
+// By primary keys. What has moved to another organization since the keys were read.
+const FOREIGN = `
+  SELECT id FROM directory_user WHERE id = ANY($1::text[]) AND organization_id <> $2
+  UNION ALL SELECT id FROM directory_group WHERE id = ANY($1::text[]) AND organization_id <> $2
+  UNION ALL SELECT id FROM directory WHERE id = ANY($1::text[]) AND organization_id <> $2`;
 
 const PHANTOMS = `
   DELETE FROM membership m USING json_to_recordset($1::json) AS t(user_id text, group_id text) WHERE m.user_id = t.user_id AND m.group_id = t.group_id`;
@@ -62,7 +70,8 @@ async function readConcerned(tx: Tx, { groups, directories, organizations }: Fra
 }
 
 export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkResult> {
-  const { keys, verified, quarantined, cause, environment } = request;
+  const { verified, quarantined, cause, within, tenant } = request;
+  const keys = tenant === null ? request.keys : await ownKeys(tx, request.keys, tenant);
   const named = (kind: ReplayKey['kind']): Set<string> => new Set(keys.flatMap((key) => (key.kind === kind ? [key.id] : [])));
   const unverified = (ids: Iterable<string>): Set<string> => new Set([...ids].filter((id) => !verified.has(id)));
   const users = named('user');
@@ -92,7 +101,8 @@ export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkR
     const stored = await loadWorkingSet(tx, [{ version: '', facts, cause }]);
     const contradictions = await readContradictions(tx, stored);
     const frame = repairFrame(stored, shadow, scope, contradictions);
-    if (frame.moves && !environment) throw new NeedsEnvironmentError('a directory moves to another organization');
+    const elsewhere = [...stored.directories.values()].some((row) => row.organizationId !== within);
+    if (within !== null && (elsewhere || frame.moves)) throw new NeedsEnvironmentError(`more than ${within} is concerned`);
 
     // Others whose access depends on what was wrong are derived in this same step, so everybody changes once.
     const more = [...(await readConcerned(tx, frame.decisive))].filter(([id]) => !concerned.has(id));
@@ -113,6 +123,12 @@ export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkR
       frame: { seen: new Set([...scope.groups, ...scope.directories, ...scope.organizations]), altered: frame.altered },
     };
   }
+}
+
+async function ownKeys(tx: Tx, keys: readonly ReplayKey[], tenant: string): Promise<ReplayKey[]> {
+  const ids = keys.map(({ id }) => id);
+  const foreign = new Set((await tx.$queryRawUnsafe<{ id: string }[]>(FOREIGN, ids, tenant)).map(({ id }) => id));
+  return keys.filter(({ id }) => !foreign.has(id));
 }
 
 function previewsOf(transitions: readonly Transition[]): ChangePreview[] {

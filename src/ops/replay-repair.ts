@@ -44,7 +44,7 @@ export interface FrameRepair {
   decisive: { organizations: Set<string>; directories: Set<string>; groups: Set<string> };
   /** Every row that was altered. */
   altered: Set<string>;
-  /** A directory belongs to another organization than the stored one. */
+  /** A directory is new, or belongs to another organization than the stored one. */
   moves: boolean;
 }
 
@@ -90,7 +90,7 @@ export function repairFrame(stored: WorkingSet, shadow: WorkingSet, scope: Repai
     stored.dirty.directories.add(after);
     repair.altered.add(row.id);
     const moved = before !== undefined && before.organizationId !== after.organizationId;
-    repair.moves ||= moved;
+    repair.moves ||= moved || before === undefined;
     if (!before || moved || directoryStateOf(before) !== directoryStateOf(after)) repair.decisive.directories.add(row.id);
   }
 

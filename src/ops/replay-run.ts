@@ -110,8 +110,8 @@ async function countedBefore(db: Db, row: ReplayRow): Promise<Set<string>> {
 
 async function takeChunk(deps: ReplayRunDeps, run: Run, keys: readonly ReplayKey[]): Promise<void> {
   try {
-    await repair(deps, run, keys, false).catch((error: unknown) => {
-      if (error instanceof NeedsEnvironmentError) return repair(deps, run, keys, true);
+    await repair(deps, run, keys, keys[0]?.partition ?? '').catch((error: unknown) => {
+      if (error instanceof NeedsEnvironmentError) return repair(deps, run, keys, null);
       throw error;
     });
   } catch (error) {
@@ -124,10 +124,9 @@ async function takeChunk(deps: ReplayRunDeps, run: Run, keys: readonly ReplayKey
   }
 }
 
-async function repair(deps: ReplayRunDeps, run: Run, keys: readonly ReplayKey[], environment: boolean): Promise<void> {
+async function repair(deps: ReplayRunDeps, run: Run, keys: readonly ReplayKey[], within: string | null): Promise<void> {
   const { db, clock, onStep } = deps;
   const { row } = run;
-  const partition = keys[0]?.partition ?? '';
   const cause: Cause = {
     kind: 'REPLAY',
     eventId: null,
@@ -139,9 +138,10 @@ async function repair(deps: ReplayRunDeps, run: Run, keys: readonly ReplayKey[],
     occurredAt: clock(),
   };
   const work = async (tx: Tx): Promise<{ result: ChunkResult; step: ReplayStep; after: { cancelRequested: boolean; room: number } }> => {
-    if (environment) await lockEnvironment(tx);
-    else await lockPartition(tx, partition);
-    const result = await repairChunk(tx, { keys, verified: run.verified, quarantined: run.quarantined, cause, environment });
+    if (within === null) await lockEnvironment(tx);
+    else await lockPartition(tx, within);
+    const { verified, quarantined } = run;
+    const result = await repairChunk(tx, { keys, verified, quarantined, cause, within, tenant: row.organizationId });
     const step = stepOf(run, keys, result);
     const after = await stepReplay(tx, row.id, run.room, step);
     await storeTransitions(tx, result.transitions);

@@ -5,9 +5,10 @@ import { applyCatalog } from '../../../src/entitlements/catalog.ts';
 import { arrivals } from '../../support/arrivals.ts';
 import { CATALOG } from '../../support/catalog-sample.ts';
 import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
-import { stateOfDatabase } from '../../support/directory-state.ts';
-import { anyHistoryWithCatalog } from '../../support/history-generator.ts';
+import { stateOfDatabase, visible } from '../../support/directory-state.ts';
+import { anyHistoryWithCatalog, plausibleHistory } from '../../support/history-generator.ts';
 import { expectInvariants } from '../../support/invariants.ts';
+import { accountRead, directoryRead, takeRead } from '../../support/kept-reads.ts';
 import { replay, writingsOf } from '../../support/replays.ts';
 import { seeded } from '../../support/seed.ts';
 
@@ -44,6 +45,72 @@ test('a replay of everything, where nothing is wrong, writes nothing but its own
         expect(await writingsOf(db)).toEqual(before);
       },
     ),
+    seeded(40),
+  );
+}, 180_000);
+
+test('reads of the state API are part of the log: with them too there is nothing to repair', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      plausibleHistory(LENGTH),
+      arrivals(LENGTH),
+      fc.array(fc.record({ after: fc.nat(LENGTH), at: fc.nat(1_000), directory: fc.nat(2), account: fc.option(fc.nat(20)) }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      fc.integer({ min: 1, max: 12 }),
+      async (history, arrive, reads, chunkSize) => {
+        const { db } = core;
+        await emptyTables(db);
+        await putCatalog();
+        // What a read says is newer than everything stored, and older than everything to come.
+        const planned = reads.map(({ after, directory, account }) => {
+          const n = after % (history.events.length + 1);
+          return { n, read: account === null ? directoryRead(history, n, `directory_${directory}`) : accountRead(history, n, account) };
+        });
+        planned.sort((a, b) => a.n - b.n);
+        let from = 0;
+        for (const { n, read } of planned) {
+          await deliver(db, arrive(history.events.slice(from, n)), 7);
+          await takeRead(db, read);
+          from = n;
+        }
+        await deliver(db, arrive(history.events.slice(from)), 7);
+        const before = await writingsOf(db);
+        const row = await replay(db, {}, { chunkSize });
+        expect(row).toMatchObject({ status: 'SUCCEEDED', error: null, repaired: 0, failed: 0, affectedUsers: 0 });
+        expect(await writingsOf(db)).toEqual(before);
+      },
+    ),
+    seeded(40),
+  );
+}, 180_000);
+
+test('an initial import in the midst of what came before and after it is not undone', async () => {
+  await fc.assert(
+    fc.asyncProperty(plausibleHistory(LENGTH), fc.nat(LENGTH), fc.nat(LENGTH), fc.boolean(), async (history, at, seen, backwards) => {
+      const { db } = core;
+      await emptyTables(db);
+      await putCatalog();
+      const n = at % (history.events.length + 1);
+      // Of what happened before the read some was known before it, and some comes afterwards, in order or backwards.
+      const known = seen % (n + 1);
+      await deliver(db, history.events.slice(0, known), 7);
+      for (const directory of [0, 1, 2]) await takeRead(db, directoryRead(history, n, `directory_${directory}`));
+      const later = history.events.slice(known);
+      await deliver(db, backwards ? later.toReversed() : later, 7);
+      const before = await writingsOf(db);
+      expect(await replay(db)).toMatchObject({ status: 'SUCCEEDED', error: null, repaired: 0, failed: 0, affectedUsers: 0 });
+      expect(await writingsOf(db)).toEqual(before);
+      const right = visible(await stateOfDatabase(db));
+
+      await db.$executeRawUnsafe('DELETE FROM membership');
+      await db.$executeRawUnsafe("UPDATE directory_user SET state = 'SUSPENDED', source_state = 'SUSPENDED'");
+      await db.$executeRawUnsafe("UPDATE directory_group SET name = 'wrong'");
+      expect(await replay(db)).toMatchObject({ status: 'SUCCEEDED', error: null, failed: 0 });
+      expect(visible(await stateOfDatabase(db))).toEqual(right);
+      await expectInvariants(db);
+    }),
     seeded(40),
   );
 }, 180_000);
