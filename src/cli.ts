@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8
 // The binary: argument parsing, and the way from an error to an exit code. 0 done, 1 refused or failed, 2 wrong arguments.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { applyCatalogFile } from './commands/catalog-apply.ts';
@@ -87,7 +87,10 @@ program
   .option('--prune', 'remove roles and mappings that the file does not name', false)
   .option('--yes', 'do not ask before permissions are taken away', false)
   .option('--json', 'machine-readable output', false)
-  .addHelpText('after', '\nThe key comes from ADMIN_API_KEY.\n\nExample:\n  ADMIN_API_KEY=… access-service catalog apply catalog.yaml --dry-run')
+  .addHelpText(
+    'after',
+    '\nThe key comes from ADMIN_API_KEY.\n\nExample:\n  ADMIN_API_KEY=… access-service catalog apply catalog.yaml --dry-run',
+  )
   .action((file: string, flags: { url: string; dryRun: boolean; prune: boolean; yes: boolean; json: boolean }) =>
     applyCatalogFile({ file, ...flags, key: key() }),
   );

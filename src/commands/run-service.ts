@@ -12,7 +12,7 @@ export async function runService(config: Config): Promise<void> {
   const log = createLogger(config.logLevel);
   const signal = untilSignalled();
   const runtime = await startRuntime(config, log, signal);
-  if (config.mode === 'start') process.stdout.write(renderBanner(runtime));
+  if (config.mode === 'start' && runtime.url !== null) process.stdout.write(renderBanner({ ...runtime, url: runtime.url }));
   else log.info({ mode: config.mode, url: runtime.url }, 'ready');
   const patience = new AbortController();
   signal.addEventListener('abort', () => {

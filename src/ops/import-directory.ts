@@ -32,7 +32,13 @@ interface ImportRow {
   startedAt: Date;
 }
 
+/** Where a read goes on. */
+type Place = Pick<ImportRow, 'phase' | 'pageAfter' | 'groupId'>;
+
 const PAGE_SIZE = 100;
+/** One transaction takes so many pages of members, and about so many members. */
+const GROUPS_PER_STEP = 25;
+const MEMBERS_PER_STEP = 250;
 
 const REQUEST = `
   INSERT INTO directory_import (directory_id, organization_id, version)
@@ -50,7 +56,7 @@ const PROGRESS = `
 const FAILED = `UPDATE directory_import SET attempts = attempts + 1, error = $2 WHERE directory_id = $1`;
 
 // By (directory_id, id).
-const NEXT_GROUP = `SELECT id FROM directory_group WHERE directory_id = $1 AND NOT deleted AND id > $2 ORDER BY id LIMIT 1`;
+const NEXT_GROUPS = `SELECT id FROM directory_group WHERE directory_id = $1 AND NOT deleted AND id > $2 ORDER BY id LIMIT $3`;
 
 /**
  * First start: every directory as it is now, and a request to read each. Facts count as of the moment at which the listing
@@ -117,51 +123,65 @@ export function createImporter(deps: ImportDeps): { step(signal: AbortSignal): P
     return workos.listUsers({ ...target, after: after ?? undefined, limit: PAGE_SIZE, signal });
   }
 
-  /** Applies and keeps a page and moves on, all or nothing. */
-  async function take(
-    row: ImportRow,
-    page: StateReadPage,
-    next: { phase: ImportPhase; pageAfter: string | null; groupId: string | null },
-  ): Promise<void> {
-    const observation = observationOf(page, row.version, causeOfRead('full read of the directory', row.startedAt));
-    const counts = [page.kind === 'USERS', page.kind === 'GROUPS', page.kind === 'MEMBERS'].map((counted) =>
-      counted ? page.items.length : 0,
-    );
-    await applyObservations(db, row.organizationId, [observation], async (tx: Tx) => {
-      await keepStateRead(tx, page, row.version);
-      await tx.$executeRawUnsafe(PROGRESS, row.directoryId, next.phase, next.pageAfter, next.groupId, ...counts);
+  /** Applies and keeps pages and moves on, all or nothing. */
+  async function take(row: ImportRow, pages: readonly StateReadPage[], next: Place): Promise<void> {
+    const cause = causeOfRead('full read of the directory', row.startedAt);
+    const observations = pages.map((page) => observationOf(page, row.version, cause));
+    const count = (kind: StateReadPage['kind']): number =>
+      pages.reduce((sum, page) => sum + (page.kind === kind ? page.items.length : 0), 0);
+    await applyObservations(db, row.organizationId, observations, async (tx: Tx) => {
+      for (const page of pages) await keepStateRead(tx, page, row.version);
+      const { phase, pageAfter, groupId } = next;
+      await tx.$executeRawUnsafe(PROGRESS, row.directoryId, phase, pageAfter, groupId, count('USERS'), count('GROUPS'), count('MEMBERS'));
+    });
+  }
+
+  /** Members of the groups that come next, until there is enough for a transaction or a group has more pages. */
+  async function readMembers(row: ImportRow, signal: AbortSignal): Promise<void> {
+    const { directoryId, organizationId } = row;
+    const pages: StateReadPage[] = [];
+    let place: Place = { phase: 'MEMBERSHIPS', pageAfter: row.pageAfter, groupId: row.groupId };
+    const groups = await db.$queryRawUnsafe<{ id: string }[]>(NEXT_GROUPS, directoryId, row.groupId ?? '', GROUPS_PER_STEP);
+    // A group with pages left stands in the row; then the next ones follow.
+    const ids = [...(row.pageAfter && row.groupId ? [row.groupId] : []), ...groups.map((group) => group.id)];
+    let taken = 0;
+    for (const groupId of ids) {
+      const page = await listUsers({ groupId }, place.pageAfter, signal).catch(whenGone);
+      pages.push({ directoryId, kind: 'MEMBERS', group: { id: groupId, directoryId, organizationId }, userId: null, items: page.items });
+      place = { phase: 'MEMBERSHIPS', pageAfter: page.after, groupId };
+      taken += page.items.length;
+      if (page.after || taken >= MEMBERS_PER_STEP) break;
+    }
+    if (pages.length > 0) return take(row, pages, place);
+    return take(row, [{ directoryId, kind: 'COMPLETE', group: null, userId: null, items: [] }], {
+      phase: 'FINISHED',
+      pageAfter: null,
+      groupId: null,
     });
   }
 
   async function readPage(row: ImportRow, signal: AbortSignal): Promise<void> {
-    const { directoryId, organizationId, pageAfter } = row;
+    const { directoryId, pageAfter } = row;
     const base = { directoryId, group: null, userId: null };
     switch (row.phase) {
       case 'USERS': {
         const page = await listUsers({ directoryId }, pageAfter, signal);
-        return take(
-          row,
-          { ...base, kind: 'USERS', items: page.items },
-          { phase: page.after ? 'USERS' : 'GROUPS', pageAfter: page.after, groupId: null },
-        );
+        return take(row, [{ ...base, kind: 'USERS', items: page.items }], {
+          phase: page.after ? 'USERS' : 'GROUPS',
+          pageAfter: page.after,
+          groupId: null,
+        });
       }
       case 'GROUPS': {
         const page = await workos.listGroups({ directoryId, after: pageAfter ?? undefined, limit: PAGE_SIZE, signal });
-        return take(
-          row,
-          { ...base, kind: 'GROUPS', items: page.items },
-          { phase: page.after ? 'GROUPS' : 'MEMBERSHIPS', pageAfter: page.after, groupId: null },
-        );
+        return take(row, [{ ...base, kind: 'GROUPS', items: page.items }], {
+          phase: page.after ? 'GROUPS' : 'MEMBERSHIPS',
+          pageAfter: page.after,
+          groupId: null,
+        });
       }
-      case 'MEMBERSHIPS': {
-        // While a group has pages left its id stands in the row; then the next group follows.
-        const [next] = await db.$queryRawUnsafe<{ id: string }[]>(NEXT_GROUP, directoryId, row.groupId ?? '');
-        const groupId = pageAfter ? row.groupId : next?.id;
-        if (!groupId) return take(row, { ...base, kind: 'COMPLETE', items: [] }, { phase: 'FINISHED', pageAfter: null, groupId: null });
-        const page = await listUsers({ groupId }, pageAfter, signal).catch(whenGone);
-        const group = { id: groupId, directoryId, organizationId };
-        return take(row, { ...base, kind: 'MEMBERS', group, items: page.items }, { phase: 'MEMBERSHIPS', pageAfter: page.after, groupId });
-      }
+      case 'MEMBERSHIPS':
+        return readMembers(row, signal);
       case 'FINISHED':
         return;
       default:
