@@ -1,5 +1,6 @@
 // What a failed attempt means, as a table. An outage says nothing about the event: it is not counted, the loop backs off.
 // Data that the database refuses will be refused again. Anything else gets a few more attempts, ever slower.
+import { isOutage } from '../db/outage.ts';
 import { sqlStateOf } from '../db/transaction.ts';
 
 export type Failure = 'outage' | 'refused_by_database' | 'unexpected';
@@ -18,16 +19,14 @@ const BY_STATE: Readonly<Record<string, Failure>> = {
   '58': 'outage', // system error
 };
 
-const OUTAGE_CODES = /^(P1\d{3}|P2024|ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND)$/;
+/** The client's name for a transaction that outlived its time: fewer events may fit. */
+const TRANSACTION_EXPIRED = 'P2028';
 
 export function classifyFailure(error: unknown): Failure {
   const state = sqlStateOf(error);
   if (state) return BY_STATE[state] ?? BY_STATE[state.slice(0, 2)] ?? 'unexpected';
-  for (let layer = error; layer instanceof Error; layer = layer.cause) {
-    if ('code' in layer && typeof layer.code === 'string' && OUTAGE_CODES.test(layer.code)) return 'outage';
-    if (/connection (terminated|refused|timeout)|timeout exceeded when trying to connect/i.test(layer.message)) return 'outage';
-  }
-  return 'unexpected';
+  if (error instanceof Error && 'code' in error && error.code === TRANSACTION_EXPIRED) return 'unexpected';
+  return isOutage(error) ? 'outage' : 'unexpected';
 }
 
 /** Wait after the n-th failed attempt; after the last one the event is quarantined. */

@@ -4,20 +4,20 @@ import type { Tx } from '../db/client.ts';
 import { holdersOf } from '../entitlements/recompute.ts';
 import type { Fact, SourcePermission, SourceRole } from '../model/fact.ts';
 
-// An event always makes the role WorkOS' own, also where a catalog had defined the slug before. A deleted one stays as a tombstone.
+// An event about a role that WorkOS has makes it WorkOS' own, also where a catalog had defined the slug before; one about a role
+// that WorkOS has no more only moves the registers of what the catalog defined since. A deleted one stays as a tombstone.
 const ROLE = `
   INSERT INTO role AS r (organization_id, slug, name, description, permissions, origin, source_updated_at, source_version, alive_version, deleted_version, deleted)
   VALUES ($1, $2, $3, $4, $5::text[], 'WORKOS', $6::timestamptz, $7, $8, $9, $9 > $8)
   ON CONFLICT (organization_id, slug) DO UPDATE SET
-    (name, description, permissions, source_updated_at, source_version) = (
-      SELECT w.name, w.description, w.permissions, w.source_updated_at, w.source_version
-      FROM (VALUES (EXCLUDED.name, EXCLUDED.description, EXCLUDED.permissions, EXCLUDED.source_updated_at, EXCLUDED.source_version, 1),
-                   (r.name, r.description, r.permissions, r.source_updated_at, r.source_version, 0)) AS w(name, description, permissions, source_updated_at, source_version, incoming)
-      WHERE w.incoming = CASE WHEN r.origin = 'CATALOG' OR (EXCLUDED.source_updated_at, EXCLUDED.source_version) > (r.source_updated_at, r.source_version) THEN 1 ELSE 0 END),
-    origin = 'WORKOS',
-    alive_version = greatest(r.alive_version, EXCLUDED.alive_version),
-    deleted_version = greatest(r.deleted_version, EXCLUDED.deleted_version),
-    deleted = greatest(r.deleted_version, EXCLUDED.deleted_version) > greatest(r.alive_version, EXCLUDED.alive_version)
+    (name, description, permissions, source_updated_at, source_version, origin, alive_version, deleted_version, deleted) = (
+      SELECT CASE WHEN taken THEN EXCLUDED.name ELSE r.name END, CASE WHEN taken THEN EXCLUDED.description ELSE r.description END,
+             CASE WHEN taken THEN EXCLUDED.permissions ELSE r.permissions END, CASE WHEN taken THEN EXCLUDED.source_updated_at ELSE r.source_updated_at END,
+             CASE WHEN taken THEN EXCLUDED.source_version ELSE r.source_version END, CASE WHEN kept THEN r.origin ELSE 'WORKOS' END,
+             alive, tombstone, CASE WHEN kept THEN r.deleted ELSE tombstone > alive END
+      FROM (SELECT greatest(r.alive_version, EXCLUDED.alive_version) AS alive, greatest(r.deleted_version, EXCLUDED.deleted_version) AS tombstone) AS v,
+      LATERAL (SELECT r.origin = 'CATALOG' AND tombstone > alive AS kept) AS k,
+      LATERAL (SELECT NOT kept AND (r.origin = 'CATALOG' OR (EXCLUDED.source_updated_at, EXCLUDED.source_version) > (r.source_updated_at, r.source_version)) AS taken) AS t)
   WHERE r.origin = 'CATALOG' OR (EXCLUDED.source_updated_at, EXCLUDED.source_version) > (r.source_updated_at, r.source_version)
      OR EXCLUDED.alive_version > r.alive_version OR EXCLUDED.deleted_version > r.deleted_version`;
 

@@ -30,14 +30,17 @@ const USERS = `
          deleted_version AS "deletedVersion", barrier_version AS "barrierVersion", drift_suspected AS "driftSuspected"
   FROM directory_user WHERE id = ANY($1::text[])`;
 
-// Who else is touched: by (group_id, user_id), (directory_id, id), (organization_id, id); and, for complete reads, what the read did not show.
+// Who else is touched: by (group_id, user_id), (directory_id, id), (organization_id, id).
 const OTHER_USERS = `
   SELECT user_id AS id FROM membership WHERE group_id = ANY($1::text[]) AND present
   UNION SELECT id FROM directory_user WHERE directory_id = ANY($2::text[])
-  UNION SELECT id FROM directory_user WHERE organization_id = ANY($3::text[])
-  UNION SELECT u.id FROM directory_user u JOIN json_to_recordset($4::json) AS r(directory_id text, version text) ON u.directory_id = r.directory_id
-        WHERE u.seen_version < r.version AND u.alive_version < r.version AND u.deleted_version <= u.alive_version
-  UNION SELECT m.user_id FROM membership m JOIN json_to_recordset($4::json) AS r(directory_id text, version text) ON m.directory_id = r.directory_id
+  UNION SELECT id FROM directory_user WHERE organization_id = ANY($3::text[])`;
+
+// What complete reads did not show: whole directories, by (directory_id, id) and (directory_id, version).
+const UNSEEN_USERS = `
+  SELECT u.id FROM directory_user u JOIN json_to_recordset($1::json) AS r(directory_id text, version text) ON u.directory_id = r.directory_id
+  WHERE u.seen_version < r.version AND u.alive_version < r.version AND u.deleted_version <= u.alive_version
+  UNION SELECT m.user_id FROM membership m JOIN json_to_recordset($1::json) AS r(directory_id text, version text) ON m.directory_id = r.directory_id
         WHERE m.version < r.version AND m.present`;
 
 const UNSEEN_GROUPS = `
@@ -54,7 +57,7 @@ const EFFECTIVE = `
   SELECT user_id AS "userId", roles, permissions, reasons FROM effective_entitlement WHERE user_id = ANY($1::text[]) AND to_position = 9223372036854775807`;
 
 const GRANTS = `
-  SELECT id, user_id AS "userId", role, expires_at AS "expiresAt" FROM "grant" WHERE user_id = ANY($1::text[]) AND revoked_at IS NULL`;
+  SELECT id, user_id AS "userId", organization_id AS "organizationId", role, expires_at AS "expiresAt" FROM "grant" WHERE user_id = ANY($1::text[]) AND revoked_at IS NULL`;
 
 interface Named {
   organizations: Set<string>;
@@ -200,10 +203,12 @@ export async function loadWorkingSet(tx: Tx, observations: readonly Observation[
   byId(await tx.$queryRawUnsafe<GroupRow[]>(GROUPS, [...named.groups], whole), set.groups);
 
   const altered = alteredGroups(named, set.groups);
-  if (altered.length + whole.length + named.wholeOrganizations.size + named.reads.length > 0) {
-    const others = await tx.$queryRawUnsafe<{ id: string }[]>(OTHER_USERS, altered, whole, [...named.wholeOrganizations], reads);
-    for (const { id } of others) named.users.add(id);
-  }
+  const nameUsers = async (sql: string, ...params: unknown[]): Promise<void> => {
+    for (const { id } of await tx.$queryRawUnsafe<{ id: string }[]>(sql, ...params)) named.users.add(id);
+  };
+  if (altered.length + whole.length + named.wholeOrganizations.size > 0)
+    await nameUsers(OTHER_USERS, altered, whole, [...named.wholeOrganizations]);
+  if (named.reads.length > 0) await nameUsers(UNSEEN_USERS, reads);
   const userIds = [...named.users];
   if (userIds.length + whole.length === 0) return set;
   byId(await tx.$queryRawUnsafe<UserRow[]>(USERS, userIds), set.users);

@@ -24,8 +24,10 @@ const SUSPECTS = `
     UNION SELECT u.id, u.directory_id FROM poison p JOIN directory_user u ON u.directory_id = p.directory_id AND u.state <> 'DELETED'
           WHERE p.user_id IS NULL AND p.group_id IS NULL
   ), marked AS (
-    UPDATE directory_user u SET drift_suspected = true
-    WHERE u.id IN (SELECT user_id FROM named) OR u.organization_id IN (SELECT organization_id FROM poison WHERE type LIKE 'organization.%')
+    UPDATE directory_user u SET drift_suspected = true FROM (
+      SELECT user_id FROM named
+      UNION SELECT o.id FROM poison p JOIN directory_user o ON o.organization_id = p.organization_id WHERE p.type LIKE 'organization.%') AS suspect
+    WHERE u.id = suspect.user_id
   )
   INSERT INTO refresh_task (user_id, directory_id, reason)
   SELECT DISTINCT ON (user_id) user_id, directory_id, 'QUARANTINED_EVENT' FROM named WHERE directory_id IS NOT NULL ORDER BY user_id, directory_id

@@ -36,7 +36,8 @@ export function settleUser(set: WorkingSet, userId: string, cause: Cause): Trans
     !isDeleted(organization);
   if (inForce && unconfirmed && !set.refreshes.has(userId)) set.refreshes.set(userId, 'REACTIVATED');
   const before = set.effective.get(userId) ?? NO_ACCESS;
-  const facts = { inForce, groups, directoryRoles: user.directoryRoles, grants: set.grants.get(userId) ?? [] };
+  const grants = (set.grants.get(userId) ?? []).filter((grant) => grant.organizationId === organizationId);
+  const facts = { inForce, groups, directoryRoles: user.directoryRoles, grants };
   const after = computeEffective(facts, set.catalogOf(organizationId), before, { at: cause.occurredAt, eventId: cause.eventId });
   set.effective.set(userId, after);
   if (after !== before) transitions.push({ kind: 'access', userId, organizationId, directoryId, before, after, cause });

@@ -75,6 +75,8 @@ export interface MembershipRow {
 export interface GrantFacts {
   id: string;
   userId: string;
+  /** Where it was given; elsewhere it does not count. */
+  organizationId: string;
   role: string;
   expiresAt: Date | null;
 }

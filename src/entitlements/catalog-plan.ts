@@ -48,6 +48,9 @@ export interface CatalogSteps {
   mappingsRemoved: StoredMapping[];
 }
 
+const MAX_NAME_LENGTH = 255;
+const NAME_RULE = `is not a name of 1 to ${MAX_NAME_LENGTH} characters`;
+
 const roleKey = (role: { organizationId: string; slug: string }): string => `${role.organizationId}\n${role.slug}`;
 const mappingKey = (mapping: StoredMapping): string =>
   `${mapping.organizationId}\n${mapping.groupId === null ? `name ${mapping.groupName}` : `id ${mapping.groupId}`}`;
@@ -55,6 +58,10 @@ const sorted = (list: readonly string[]): string[] => [...new Set(list)].sort();
 const same = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((item, index) => item === b[index]);
 const nameOf = (role: { organizationId: string; slug: string }): string =>
   role.organizationId ? `${role.slug} (${role.organizationId})` : role.slug;
+
+/** What the database, its indexes and a person can take for a name. */
+const isName = (text: string): boolean => text.trim() !== '' && text.length <= MAX_NAME_LENGTH && isText(text);
+const isText = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 
 /** How a role shows in plans and messages. */
 export { nameOf as describeRole };
@@ -71,8 +78,10 @@ export function planCatalog(
   catalog.roles.forEach((input, index) => {
     const organizationId = input.organizationId ?? '';
     const at = `roles[${index}] (${input.slug})`;
-    if (!input.slug.trim()) faults.push(`roles[${index}]: slug is empty`);
-    if (input.permissions.some((permission) => !permission.trim())) faults.push(`${at}: a permission is empty`);
+    if (!isName(input.slug)) faults.push(`roles[${index}]: slug ${NAME_RULE}`);
+    if (!input.permissions.every(isName)) faults.push(`${at}: a permission ${NAME_RULE}`);
+    if (![input.name, input.description].every((text) => isText(text ?? ''))) faults.push(`${at}: name or description is not plain text`);
+    if (input.organizationId != null && !isName(input.organizationId)) faults.push(`${at}: organizationId ${NAME_RULE}`);
     const own = { organizationId, slug: input.slug };
     const old = before.get(roleKey(own));
     if (roles.has(roleKey(own))) faults.push(`${at}: the role is defined twice`);
@@ -107,6 +116,7 @@ export function planCatalog(
       faults.push(`${at}: give exactly one of groupId and groupName`);
       return;
     }
+    if (![organizationId, groupId ?? groupName ?? ''].every(isName)) faults.push(`${at}: the organization or the group ${NAME_RULE}`);
     if (tenant !== null && organizationId !== tenant) {
       throw new AccessError('FORBIDDEN', `${at}: this caller may map groups of organization ${tenant} only.`);
     }

@@ -40,8 +40,13 @@ const causeOf = (kind: 'GRANT_CHANGE' | 'GRANT_EXPIRY', actor: string | null, re
   occurredAt,
 });
 
-const settle = async (tx: Tx, userIds: readonly string[], cause: Cause): Promise<void> => {
-  await storeTransitions(tx, await recomputeUsers(tx, userIds, cause));
+/** A user whose directory has moved to another organization is left alone: grants of the old one do not count there, and its lock is not ours. */
+const settle = async (tx: Tx, userId: string, organizationId: string, cause: Cause): Promise<void> => {
+  const transitions = await recomputeUsers(tx, [userId], cause);
+  await storeTransitions(
+    tx,
+    transitions.filter((transition) => transition.organizationId === organizationId),
+  );
 };
 
 export async function grantRole(db: Db, { userId, role, reason, expiresAt, actor, tenant }: GrantRoleOptions): Promise<GrantRow> {
@@ -59,7 +64,7 @@ export async function grantRole(db: Db, { userId, role, reason, expiresAt, actor
     const defined = await tx.role.count({ where: { slug: role, deleted: false, organizationId: { in: ['', organizationId] } } });
     if (defined === 0) throw new AccessError('BAD_USER_INPUT', `role: "${role}" is not defined for organization ${organizationId}.`);
     const grant = await tx.grant.create({ data: { userId, organizationId, role, reason, grantedBy: actor, expiresAt } });
-    await settle(tx, [userId], causeOf('GRANT_CHANGE', actor, reason, grant.createdAt));
+    await settle(tx, userId, organizationId, causeOf('GRANT_CHANGE', actor, reason, grant.createdAt));
     return grant;
   });
 }
@@ -75,7 +80,8 @@ export async function revokeGrant(db: Db, { id, actor, tenant }: { id: string; a
     const grant = await tx.grant.findUniqueOrThrow({ where: { id } });
     if (grant.revokedAt) return grant;
     const revoked = await tx.grant.update({ where: { id }, data: { revokedAt: new Date() } });
-    await settle(tx, [grant.userId], causeOf('GRANT_CHANGE', actor, `revoked: ${grant.reason}`, revoked.revokedAt ?? new Date()));
+    const cause = causeOf('GRANT_CHANGE', actor, `revoked: ${grant.reason}`, revoked.revokedAt ?? new Date());
+    await settle(tx, grant.userId, grant.organizationId, cause);
     return revoked;
   });
 }
@@ -96,7 +102,7 @@ export async function expireGrants(db: Db, now: Date): Promise<number> {
       for (const grant of due) {
         const occurredAt = grant.expiresAt ?? now;
         await tx.grant.update({ where: { id: grant.id }, data: { revokedAt: occurredAt } });
-        await settle(tx, [grant.userId], causeOf('GRANT_EXPIRY', null, grant.reason, occurredAt));
+        await settle(tx, grant.userId, organizationId, causeOf('GRANT_EXPIRY', null, grant.reason, occurredAt));
       }
       return due.length;
     });

@@ -38,13 +38,15 @@ interface Row {
 }
 
 // Per user: directory_user and directory by primary key, effective_entitlement by (user_id, to_position); change_log_head by
-// primary key; the oldest pending event of the organization and of the environment by the partial index on pending events.
+// primary key; the oldest pending event of the organization and that of the environment, one entry each of the partial index on
+// pending events. Asked for both at once, the planner walks the index on occurred_at from the oldest event of all.
 export const FRESHNESS_COLUMNS = `
   u.id AS "userId", u.organization_id AS "organizationId", u.state AS "userState", d.state AS "directoryState",
   u.drift_suspected OR EXISTS (SELECT 1 FROM refresh_task r WHERE r.user_id = u.id) AS "driftSuspected",
   (SELECT position FROM change_log_head WHERE id = 1) AS position,
-  coalesce((SELECT greatest(0, extract(epoch FROM now() - min(p.occurred_at)))::float8 FROM directory_event p
-            WHERE p.status = 'PENDING' AND p.partition IN (u.organization_id, 'environment')), 0) AS "lagSeconds"`;
+  coalesce(greatest(0, extract(epoch FROM now() - least(
+    (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = u.organization_id),
+    (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = 'environment'))))::float8, 0) AS "lagSeconds"`;
 
 const EFFECTIVE = `
   SELECT ${FRESHNESS_COLUMNS}, e.roles, e.permissions, e.reasons

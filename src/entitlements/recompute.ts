@@ -25,7 +25,7 @@ const FACTS = `
          (SELECT coalesce(json_agg(json_build_object('id', g.id, 'name', g.name)), '[]') FROM membership m JOIN directory_group g ON g.id = m.group_id
           WHERE m.user_id = u.id AND m.active) AS groups,
          (SELECT coalesce(json_agg(json_build_object('id', t.id, 'role', t.role, 'expiresAt', t.expires_at)), '[]') FROM "grant" t
-          WHERE t.user_id = u.id AND t.revoked_at IS NULL) AS grants,
+          WHERE t.user_id = u.id AND t.organization_id = u.organization_id AND t.revoked_at IS NULL) AS grants,
          (SELECT json_build_object('roles', e.roles, 'permissions', e.permissions, 'reasons', e.reasons) FROM effective_entitlement e
           WHERE e.user_id = u.id AND e.to_position = 9223372036854775807) AS effective
   FROM directory_user u JOIN directory d ON d.id = u.directory_id JOIN organization o ON o.id = u.organization_id

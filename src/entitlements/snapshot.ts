@@ -12,12 +12,13 @@ export interface SnapshotPage {
   limit: number;
 }
 
-// By (organization_id, user_id, to_position), in that order, stopping at the limit.
+// The page first, by (organization_id, user_id, to_position) in that order, stopping at the limit; then its users by primary key.
 const PAGE = `
   SELECT ${FRESHNESS_COLUMNS}, e.roles, e.permissions, e.reasons
-  FROM effective_entitlement e JOIN directory_user u ON u.id = e.user_id JOIN directory d ON d.id = u.directory_id
-  WHERE e.organization_id = $1 AND e.user_id > $2 AND e.from_position <= $3 AND e.to_position > $3
-  ORDER BY e.user_id LIMIT $4`;
+  FROM (SELECT user_id, roles, permissions, reasons FROM effective_entitlement
+        WHERE organization_id = $1 AND user_id > $2 AND from_position <= $3 AND to_position > $3 ORDER BY user_id LIMIT $4) e
+  JOIN directory_user u ON u.id = e.user_id JOIN directory d ON d.id = u.directory_id
+  ORDER BY e.user_id`;
 
 /** Users with any access at that position, in id order. `freshness.position` is `asOf`. */
 export async function readSnapshotPage(db: Db, { organizationId, asOf, afterUserId, limit }: SnapshotPage): Promise<EffectiveAnswer[]> {
