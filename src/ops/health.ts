@@ -61,8 +61,6 @@ export interface HealthDeps {
 }
 
 const DAY_SECONDS = 86_400;
-/** Watchers of one scope share what is no older than this. */
-const SHARED_MS = 1_000;
 
 const seconds = (from: Date | null, to: Date): number => (from ? Math.max(0, (to.getTime() - from.getTime()) / 1_000) : 0);
 
@@ -77,6 +75,8 @@ export function createHealth(deps: HealthDeps): HealthService {
     maxSilenceMs = 15_000,
   } = deps;
   const retentionSeconds = deps.retentionDays * DAY_SECONDS;
+  /** Watchers of one scope share what is no older than this. */
+  const sharedMs = watchIntervalMs / 2;
   const recent = new Map<string, { atMs: number; health: Promise<SyncHealth> }>();
 
   async function measure(scope: HealthScope, tenant: string | null): Promise<SyncHealth> {
@@ -124,8 +124,8 @@ export function createHealth(deps: HealthDeps): HealthService {
   function share(scope: HealthScope, tenant: string | null): Promise<SyncHealth> {
     const key = JSON.stringify([scope.organizationId, scope.directoryId, tenant]);
     const known = recent.get(key);
-    if (known && performance.now() - known.atMs < SHARED_MS) return known.health;
-    for (const [old, { atMs }] of recent) if (performance.now() - atMs >= SHARED_MS) recent.delete(old);
+    if (known && performance.now() - known.atMs < sharedMs) return known.health;
+    for (const [old, { atMs }] of recent) if (performance.now() - atMs >= sharedMs) recent.delete(old);
     const health = measure(scope, tenant);
     recent.set(key, { atMs: performance.now(), health });
     return health;
