@@ -10,7 +10,7 @@ import type { AccessChange, Cause } from '../model/change.ts';
 import { readLocalLog, readSurroundings } from './local-log.ts';
 import { readContradictions } from './replay-contradictions.ts';
 import type { ReplayKey } from './replay-keys.ts';
-import { type FrameRepair, repairFrame, repairUsers } from './replay-repair.ts';
+import { assumeFrame, type Frame, type FrameRepair, repairFrame, repairUsers } from './replay-repair.ts';
 import { deriveShadow, factsNaming } from './replay-shadow.ts';
 
 export type ChangePreview = Pick<AccessChange, 'userId' | 'grantedPermissions' | 'revokedPermissions'>;
@@ -19,6 +19,8 @@ export interface ChunkRequest {
   keys: readonly ReplayKey[];
   /** Of the frame (organizations, directories, groups): what this run has found or made right already. */
   verified: ReadonlySet<string>;
+  /** What a dry run would have made right by now. */
+  assumed: Frame;
   /** QUARANTINED events that take part. */
   quarantined: readonly string[];
   cause: Cause;
@@ -34,7 +36,7 @@ export interface ChunkResult {
   previews: ChangePreview[];
   transitions: Transition[];
   /** Of the frame: looked at, and altered. */
-  frame: { seen: ReadonlySet<string>; altered: ReadonlySet<string> };
+  frame: { seen: ReadonlySet<string>; altered: Frame };
 }
 
 /** The chunk reaches beyond the partition that is locked: nothing was written, and it must be done again under the lock of all. */
@@ -70,7 +72,7 @@ async function readConcerned(tx: Tx, { groups, directories, organizations }: Fra
 }
 
 export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkResult> {
-  const { verified, quarantined, cause, within, tenant } = request;
+  const { verified, assumed, quarantined, cause, within, tenant } = request;
   const keys = tenant === null ? request.keys : await ownKeys(tx, request.keys, tenant);
   const named = (kind: ReplayKey['kind']): Set<string> => new Set(keys.flatMap((key) => (key.kind === kind ? [key.id] : [])));
   const unverified = (ids: Iterable<string>): Set<string> => new Set([...ids].filter((id) => !verified.has(id)));
@@ -85,23 +87,12 @@ export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkR
       organizations: unverified([...around.organizations, ...named('organization')]),
     };
     const shadow = deriveShadow(await readLocalLog(tx, { ...scope, directories: around.directories, quarantined }));
-    const others = [...concerned].map(([userId, directoryId]) => ({ kind: 'userGone' as const, userId, directoryId }));
-    const known = [...scope.organizations].map((id) => ({
-      kind: 'organizationSeen' as const,
-      alive: false,
-      organization: { id, name: null, updatedAt: cause.occurredAt },
-    }));
-    const [anyone] = users;
-    const pairs = [...around.groups].flatMap((id) =>
-      anyone === undefined
-        ? []
-        : [{ kind: 'memberRemoved' as const, userId: anyone, group: { id, directoryId: '', organizationId: null } }],
-    );
-    const facts = [...factsNaming(shadow, scope.directories), ...others, ...known, ...pairs];
+    const facts = factsNaming(shadow, { ...scope, groups: around.groups, others: concerned });
     const stored = await loadWorkingSet(tx, [{ version: '', facts, cause }]);
+    const elsewhere = [...stored.directories.values()].some((row) => row.organizationId !== within);
+    assumeFrame(stored, assumed);
     const contradictions = await readContradictions(tx, stored);
     const frame = repairFrame(stored, shadow, scope, contradictions);
-    const elsewhere = [...stored.directories.values()].some((row) => row.organizationId !== within);
     if (within !== null && (elsewhere || frame.moves)) throw new NeedsEnvironmentError(`more than ${within} is concerned`);
 
     // Others whose access depends on what was wrong are derived in this same step, so everybody changes once.

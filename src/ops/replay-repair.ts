@@ -39,11 +39,26 @@ export interface Contradictions {
   effective: ReadonlySet<string>;
 }
 
+/** Rows on which the access of many depends. */
+export type Frame = Pick<WorkingSet, 'organizations' | 'directories' | 'groups'>;
+
+export const emptyFrame = (): Frame => ({ organizations: new Map(), directories: new Map(), groups: new Map() });
+
+/** Takes rows as if they stood in the tables, where those hold others of the same id. */
+export function assumeFrame(into: Frame, assumed: Frame): void {
+  const assume = <T>(rows: Map<string, T>, others: ReadonlyMap<string, T>): void => {
+    for (const [id, row] of others) rows.set(id, { ...row });
+  };
+  assume(into.organizations, assumed.organizations);
+  assume(into.directories, assumed.directories);
+  assume(into.groups, assumed.groups);
+}
+
 export interface FrameRepair {
   /** Rows that were altered in a way on which the access of others depends. */
   decisive: { organizations: Set<string>; directories: Set<string>; groups: Set<string> };
-  /** Every row that was altered. */
-  altered: Set<string>;
+  /** Every row that was altered, as it is now. */
+  altered: Frame;
   /** A directory is new, or belongs to another organization than the stored one. */
   moves: boolean;
 }
@@ -62,7 +77,7 @@ const isPlaceholder = (row: DirectoryRow): boolean =>
 export function repairFrame(stored: WorkingSet, shadow: WorkingSet, scope: RepairScope, contradictions: Contradictions): FrameRepair {
   const repair: FrameRepair = {
     decisive: { organizations: new Set(), directories: new Set(), groups: new Set() },
-    altered: new Set(),
+    altered: emptyFrame(),
     moves: false,
   };
   for (const row of shadow.organizations.values()) if (scope.organizations.has(row.id)) repairOrganization(row);
@@ -78,7 +93,7 @@ export function repairFrame(stored: WorkingSet, shadow: WorkingSet, scope: Repai
     const after = { ...row };
     stored.organizations.set(row.id, after);
     stored.dirty.organizations.add(after);
-    repair.altered.add(row.id);
+    repair.altered.organizations.set(row.id, after);
     if (!before || isDeleted(before) !== isDeleted(after)) repair.decisive.organizations.add(row.id);
   }
 
@@ -88,7 +103,7 @@ export function repairFrame(stored: WorkingSet, shadow: WorkingSet, scope: Repai
     const after = { ...row };
     stored.directories.set(row.id, after);
     stored.dirty.directories.add(after);
-    repair.altered.add(row.id);
+    repair.altered.directories.set(row.id, after);
     const moved = before !== undefined && before.organizationId !== after.organizationId;
     repair.moves ||= moved || before === undefined;
     if (!before || moved || directoryStateOf(before) !== directoryStateOf(after)) repair.decisive.directories.add(row.id);
@@ -101,7 +116,7 @@ export function repairFrame(stored: WorkingSet, shadow: WorkingSet, scope: Repai
     if (before && sameGroup(before, after, directory?.importedVersion ?? NO_VERSION) && !contradictions.groups.has(row.id)) return;
     stored.groups.set(row.id, after);
     stored.dirty.groups.add(after);
-    repair.altered.add(row.id);
+    repair.altered.groups.set(row.id, after);
     const decisive =
       !before || before.name !== after.name || before.deletedVersion !== after.deletedVersion || isDeleted(before) !== isDeleted(after);
     if (decisive) repair.decisive.groups.add(row.id);

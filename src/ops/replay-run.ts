@@ -14,6 +14,7 @@ import { type ChangePreview, type ChunkResult, NeedsEnvironmentError, repairChun
 import { isPassing } from './replay-failure.ts';
 import { orderOf, type ReplayKey, readReplayKeys } from './replay-keys.ts';
 import { markApplied, readUnderstandable } from './replay-quarantined.ts';
+import { assumeFrame, emptyFrame, type Frame } from './replay-repair.ts';
 import {
   beginReplay,
   type Ending,
@@ -48,6 +49,8 @@ interface Run {
   cancelRequested: boolean;
   failures: number;
   verified: Set<string>;
+  /** Of a dry run. */
+  assumed: Frame;
   /** Users who were counted as repaired before their turn. */
   counted: Set<string>;
   quarantined: readonly string[];
@@ -73,6 +76,7 @@ export async function runReplay(deps: ReplayRunDeps, row: ReplayRow, signal: Abo
     cancelRequested: row.cancelRequested,
     failures: row.failed,
     verified: new Set(),
+    assumed: emptyFrame(),
     counted: await countedBefore(db, row),
     quarantined: await readUnderstandable(db, parameters, signal),
   };
@@ -140,8 +144,8 @@ async function repair(deps: ReplayRunDeps, run: Run, keys: readonly ReplayKey[],
   const work = async (tx: Tx): Promise<{ result: ChunkResult; step: ReplayStep; after: { cancelRequested: boolean; room: number } }> => {
     if (within === null) await lockEnvironment(tx);
     else await lockPartition(tx, within);
-    const { verified, quarantined } = run;
-    const result = await repairChunk(tx, { keys, verified, quarantined, cause, within, tenant: row.organizationId });
+    const { verified, assumed, quarantined } = run;
+    const result = await repairChunk(tx, { keys, verified, assumed, quarantined, cause, within, tenant: row.organizationId });
     const step = stepOf(run, keys, result);
     const after = await stepReplay(tx, row.id, run.room, step);
     await storeTransitions(tx, result.transitions);
@@ -151,8 +155,8 @@ async function repair(deps: ReplayRunDeps, run: Run, keys: readonly ReplayKey[],
   const after = row.dryRun ? await stepReplay(db, row.id, run.room, done.step) : done.after;
   Object.assign(run, after, { progressKey: done.step.to });
   for (const id of done.result.repaired) run.counted.add(id);
-  // What a dry run has not really repaired must be looked at again by whoever depends on it.
-  for (const id of done.result.frame.seen) if (!row.dryRun || !done.result.frame.altered.has(id)) run.verified.add(id);
+  for (const id of done.result.frame.seen) run.verified.add(id);
+  if (row.dryRun) assumeFrame(run.assumed, done.result.frame.altered);
   onStep(!row.dryRun && done.result.transitions.length > 0);
 }
 
