@@ -91,6 +91,10 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
   };
   const stop = new AbortController();
   const loops: Promise<void>[] = [];
+  closer.add('loops', async () => {
+    stop.abort();
+    await Promise.all(loops);
+  });
 
   // The feed, and what asks it.
   const tail = await createTail({ db: work.db, stream, log });
@@ -179,10 +183,6 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
     loops.push(worker.run(stop.signal));
   }
 
-  closer.add('loops', async () => {
-    stop.abort();
-    await Promise.all(loops);
-  });
   const ended = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
