@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { StartError } from './errors.ts';
 import { editDistance } from './lib/edit-distance.ts';
+import { faultInFailpoints } from './lib/failpoint.ts';
 
 /** `start`: everything in one process. `serve`, `work`: one part of many. `tool`: a command that needs no more than the database. */
 export type Mode = 'start' | 'serve' | 'work' | 'tool';
@@ -30,6 +31,8 @@ export interface Config {
   dataDir: string;
   initialImport: 'auto' | 'off';
   eventRetentionDays: number;
+  /** For tests of faults (lib/failpoint.ts); null in production. */
+  failpoints: string | null;
   standIns: readonly StandIn[];
 }
 
@@ -79,6 +82,10 @@ const settings = {
   DATA_DIR: z.string().default('.data'),
   INITIAL_IMPORT: oneOf(['auto', 'off']).default('auto'),
   EVENT_RETENTION_DAYS: integer(1, 3_650).default(30),
+  FAILPOINTS: z
+    .string()
+    .refine((text) => faultInFailpoints(text) === undefined, { error: ({ input }) => faultInFailpoints(String(input)) ?? '' })
+    .optional(),
 };
 
 const NAMES = Object.keys(settings);
@@ -106,6 +113,7 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     ...(production && given.ADMIN_API_KEY && given.ADMIN_API_KEY.length < MIN_ADMIN_KEY_LENGTH
       ? [`ADMIN_API_KEY must have at least ${MIN_ADMIN_KEY_LENGTH} characters`]
       : []),
+    ...(production && given.FAILPOINTS ? ['FAILPOINTS is set: it is for tests, never for production'] : []),
     ...(given.WORKOS_API_URL && !given.WORKOS_API_KEY && mode !== 'tool' ? ['WORKOS_API_URL is set, but WORKOS_API_KEY is not'] : []),
     ...Object.keys(env)
       .filter((name) => env[name])
@@ -130,6 +138,7 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     dataDir: set.DATA_DIR,
     initialImport: set.INITIAL_IMPORT,
     eventRetentionDays: set.EVENT_RETENTION_DAYS,
+    failpoints: set.FAILPOINTS ?? null,
     standIns: [
       ...(set.DATABASE_URL ? [] : (['EMBEDDED_POSTGRES'] as const)),
       ...(set.REDIS_URL ? [] : (['IN_PROCESS_WAKE_UP'] as const)),

@@ -8,6 +8,7 @@ import { recomputeUsers } from '../entitlements/recompute.ts';
 import { storeTransitions } from '../entitlements/store.ts';
 import type { Transition } from '../entitlements/transition.ts';
 import { messageOf } from '../errors.ts';
+import { failpoint } from '../lib/failpoint.ts';
 import type { Observation } from '../model/fact.ts';
 import { classifyFailure, RETRY_DELAYS_MS } from './failure.ts';
 import { fold } from './fold.ts';
@@ -68,9 +69,12 @@ async function underLock<T>(db: Db, partition: string, work: (tx: Tx, within: st
   for (const held of [partition, ENVIRONMENT]) {
     const run = async (tx: Tx): Promise<T | undefined> => {
       await lock(tx, held);
-      return work(tx, held === ENVIRONMENT ? null : held);
+      const done = await work(tx, held === ENVIRONMENT ? null : held);
+      await failpoint('before-commit');
+      return done;
     };
     const result = await inTransaction(db, run, { timeoutMs: TRANSACTION_TIMEOUT_MS });
+    await failpoint('after-commit');
     if (result !== undefined) return result;
   }
   throw new Error('work under the lock of the environment has no bounds to reach beyond');
@@ -163,6 +167,7 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
           ? await foldCatalog(tx, observations)
           : await foldDirectory(tx, observations, within, options);
         if (!folded) return undefined;
+        await failpoint('folded');
         for (const outcome of folded.outcomes) verdicts.set(outcome.id, outcome);
         await settleEvents(tx, [...verdicts.values()]);
         const changes = await storeTransitions(tx, folded.transitions);

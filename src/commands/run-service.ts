@@ -1,6 +1,7 @@
 // `access-service start`, `serve` and `work`: one Runtime until a signal, then everything closed in reverse.
 import { renderBanner } from '../banner.ts';
 import type { Config } from '../config.ts';
+import { armFailpoints } from '../lib/failpoint.ts';
 import { untilSignalled } from '../lib/until-signalled.ts';
 import { createLogger } from '../log.ts';
 import { startRuntime } from '../runtime.ts';
@@ -10,6 +11,7 @@ const STOP_TIMEOUT_MS = 25_000;
 
 export async function runService(config: Config): Promise<void> {
   const log = createLogger(config.logLevel);
+  armFailpoints(config.failpoints);
   const signal = untilSignalled();
   const runtime = await startRuntime(config, log, signal);
   if (config.mode === 'start' && runtime.url !== null) process.stdout.write(renderBanner({ ...runtime, url: runtime.url }));

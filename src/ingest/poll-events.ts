@@ -3,6 +3,7 @@
 // nothing and looks again (I5). While a page is being stored the next one is already asked for, never more than one.
 import type { Db } from '../db/client.ts';
 import { inTransaction } from '../db/transaction.ts';
+import { failpoint } from '../lib/failpoint.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../log.ts';
 import type { WorkosClient } from '../workos/client.ts';
@@ -57,14 +58,25 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, page
   /** undefined: another poller has moved the cursor. */
   async function store(events: IncomingEvent[], move: CursorMove): Promise<StoreResult | undefined> {
     // First the cursor: a poller that was overtaken waits here, and then writes nothing.
-    return inTransaction(db, async (tx) => ((await moveSyncCursor(tx, move)) ? storeEvents(tx, events, 'EVENTS_API') : undefined));
+    const result = await inTransaction(db, async (tx) => {
+      if (!(await moveSyncCursor(tx, move))) return undefined;
+      const stored = await storeEvents(tx, events, 'EVENTS_API');
+      await failpoint('inserted');
+      return stored;
+    });
+    await failpoint('polled');
+    return result;
   }
+
+  /** Stored, with the cursor where it is. */
+  const keep = (events: IncomingEvent[]): Promise<StoreResult> => inTransaction(db, (tx) => storeEvents(tx, events, 'EVENTS_API'));
 
   async function poll(signal: AbortSignal): Promise<PollResult> {
     const cursor = await readSyncCursor(db);
     const first = ahead?.after === cursor.eventId ? ahead?.page : undefined;
     ahead = undefined;
     const page = await pages.next(cursor, signal, first);
+    await failpoint('fetched');
     const away = cursor.caughtUpAt !== null && clock().getTime() - cursor.caughtUpAt.getTime() > retentionMs;
     const gap = page.gap || away;
 
@@ -81,7 +93,7 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, page
         { cursor: cursor.eventId, events: events.length },
         'a page of the Events API is not in order, or missing: kept, and asked for again',
       );
-      return { ...(await storeEvents(db, events, 'EVENTS_API')), caughtUp: false, gap };
+      return { ...(await keep(events)), caughtUp: false, gap };
     }
     untrustedTries = 0;
 
@@ -89,7 +101,7 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, page
     const caughtUp = events.length === 0 || (page.after === null && !page.mangled);
     const to = target?.eventId ?? cursor.eventId;
     if (!caughtUp && to === cursor.eventId) {
-      await storeEvents(db, events, 'EVENTS_API');
+      await keep(events);
       throw new WorkosError('bad_response', 'The Events API does not get past our cursor: it sends the same page again.');
     }
     promised = caughtUp || page.after === null ? null : to;

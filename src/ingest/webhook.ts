@@ -6,6 +6,7 @@
 // body is taken whatever it holds: unusable ones are stored as QUARANTINED, and sending them again would help nobody.
 import type { Db } from '../db/client.ts';
 import { messageOf } from '../errors.ts';
+import { failpoint } from '../lib/failpoint.ts';
 import type { Logger } from '../log.ts';
 import { verifyWebhook, WEBHOOK_TOLERANCE_MS } from '../workos/verify-webhook.ts';
 import type { RefusalCounter } from './count-refusals.ts';
@@ -55,6 +56,7 @@ export async function acceptWebhook(deps: WebhookDeps, { body, signature, now }:
   const event = readBody(body, now);
   try {
     const { stored } = await storeEvents(db, [event], 'WEBHOOK');
+    await failpoint('webhook-stored');
     if (event.refusal) log.warn({ eventId: event.id, reason: event.refusal }, 'a webhook delivery was quarantined');
     if (stored > 0) onStored();
     return { status: 200, body: { stored: stored > 0 } };

@@ -4,6 +4,7 @@
 import { applyObservations } from '../apply/apply-batch.ts';
 import { parseDirectories, type StateReadPage } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
+import { failpoint } from '../lib/failpoint.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../log.ts';
 import { versionAt } from '../model/version.ts';
@@ -125,6 +126,7 @@ export function createImporter(deps: ImportDeps): { step(signal: AbortSignal): P
 
   /** Applies and keeps pages and moves on, all or nothing. */
   async function take(row: ImportRow, pages: readonly StateReadPage[], next: Place): Promise<void> {
+    await failpoint('import-fetched');
     const cause = causeOfRead('full read of the directory', row.startedAt);
     const observations = pages.map((page) => observationOf(page, row.version, cause));
     const count = (kind: StateReadPage['kind']): number =>

@@ -6,6 +6,7 @@ import type { StateReadPage } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { messageOf } from '../errors.ts';
 import { backoffMs } from '../lib/backoff.ts';
+import { failpoint } from '../lib/failpoint.ts';
 import type { Logger } from '../log.ts';
 import type { WorkosClient } from '../workos/client.ts';
 import { WorkosError } from '../workos/workos-error.ts';
@@ -82,6 +83,7 @@ async function refreshUser(
           { ...base, kind: 'USERS', userId: null, items: [raw] },
           { ...base, kind: 'USER_GROUPS', userId, items: await readGroups(deps, userId, signal) },
         ];
+  await failpoint('refresh-fetched');
   const observations = pages.map((page) => observationOf(page, version, cause));
   await applyObservations(db, partition, observations, async (tx: Tx) => {
     for (const page of pages) await keepStateRead(tx, page, version);

@@ -11,6 +11,7 @@ import { readHead } from '../changes/head.ts';
 import { readAfter } from '../changes/read-after.ts';
 import type { Db } from '../db/client.ts';
 import { messageOf } from '../errors.ts';
+import { failpoint } from '../lib/failpoint.ts';
 import { runLoop } from '../lib/loop.ts';
 import type { Nudge } from '../lib/nudge.ts';
 import type { Logger } from '../log.ts';
@@ -59,8 +60,10 @@ export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalM
     if (relayedPosition >= position) return 'idle';
     const changes = await readAfter(db, { after: relayedPosition, upTo: position, limit: PAGE_SIZE });
     if (stream && (await stream.append(changes)).known > 0) streamCheckedAt = Number.NEGATIVE_INFINITY;
+    await failpoint('xadd-before-mark');
     onPublished(changes);
     await markRelayed(db, relayedPosition, changes.at(-1)?.position ?? position);
+    await failpoint('marked');
     return 'again';
   }
 
