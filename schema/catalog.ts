@@ -2,6 +2,7 @@ import type { CatalogPlan as PlanOf } from '../src/entitlements/catalog.ts';
 import type { CatalogInput as CatalogOf } from '../src/entitlements/catalog-plan.ts';
 import { builder } from './builder.ts';
 import { EntitlementChangePreview } from './change-preview.ts';
+import { toMaxRevocations } from './max-revocations.ts';
 
 const RoleInput = builder.inputType('RoleInput', {
   fields: (t) => ({
@@ -63,8 +64,19 @@ builder.mutationField('applyCatalog', (t) =>
       catalog: t.arg({ type: CatalogInput, required: true }),
       dryRun: t.arg.boolean({ defaultValue: false }),
       prune: t.arg.boolean({ defaultValue: false, description: 'Also removes what the catalog does not name' }),
+      maxRevocations: t.arg.int({
+        description:
+          'So many accounts may lose a permission, else CONFIRMATION_REQUIRED. Left out: 20, or 5 % of the active accounts of the organizations concerned if that is more',
+      }),
     },
-    resolve: (_root, { catalog, dryRun, prune }, { services, caller, tenant }) =>
-      services.catalog.apply({ catalog: toCatalog(catalog), dryRun: dryRun ?? false, prune: prune ?? false, actor: caller.name, tenant }),
+    resolve: (_root, { catalog, dryRun, prune, maxRevocations }, { services, caller, tenant }) =>
+      services.catalog.apply({
+        catalog: toCatalog(catalog),
+        dryRun: dryRun ?? false,
+        prune: prune ?? false,
+        maxRevocations: toMaxRevocations(maxRevocations),
+        actor: caller.name,
+        tenant,
+      }),
   }),
 );

@@ -3,10 +3,12 @@
 import type { Db, Tx } from '../db/client.ts';
 import { lockEnvironment, lockPartition } from '../db/lock.ts';
 import { inTransaction } from '../db/transaction.ts';
+import { AccessError } from '../errors.ts';
 import type { Cause } from '../model/change.ts';
 import { type CatalogInput, type CatalogSteps, describeRole, planCatalog, type StoredMapping, type StoredRole } from './catalog-plan.ts';
 import { diffEffective } from './diff.ts';
 import { holdersOf, recomputeUsers } from './recompute.ts';
+import { countActiveAccounts, losesAccess, revocationLimit } from './revocation-limit.ts';
 import { storeTransitions } from './store.ts';
 import type { AccessTransition } from './transition.ts';
 
@@ -35,6 +37,8 @@ export interface ApplyCatalogOptions {
   dryRun: boolean;
   /** Remove roles and mappings that the catalog does not name (never those that WorkOS defines). */
   prune: boolean;
+  /** So many accounts may lose a permission; null or left out: the default of src/entitlements/revocation-limit.ts. A dry run is not bound. */
+  maxRevocations?: number | null;
   /** Name of the caller. */
   actor: string;
   /** null: every organization. */
@@ -95,7 +99,7 @@ export async function applyCatalog(db: Db, options: ApplyCatalogOptions): Promis
   return plan;
 }
 
-async function applyIn(tx: Tx, { catalog, dryRun, prune, actor, tenant }: ApplyCatalogOptions): Promise<CatalogPlan> {
+async function applyIn(tx: Tx, { catalog, dryRun, prune, maxRevocations, actor, tenant }: ApplyCatalogOptions): Promise<CatalogPlan> {
   if (tenant === null) await lockEnvironment(tx);
   else await lockPartition(tx, tenant);
   const stored = {
@@ -115,11 +119,20 @@ async function applyIn(tx: Tx, { catalog, dryRun, prune, actor, tenant }: ApplyC
     reason: null,
     occurredAt,
   };
-  const effect = { affectedUsers: 0, grantedPermissions: 0, revokedPermissions: 0, preview: [] as ChangePreview[] };
+  const limit = dryRun ? Number.POSITIVE_INFINITY : revocationLimit(maxRevocations, await countActiveAccounts(tx, scopeOf(steps)));
+  const effect: Effect = { affectedUsers: 0, grantedPermissions: 0, revokedPermissions: 0, preview: [] };
+  let revocations = 0;
   for (let from = 0; from < userIds.length; from += CHUNK) {
     const transitions = await recomputeUsers(tx, userIds.slice(from, from + CHUNK), cause);
-    count(effect, transitions);
+    revocations += count(effect, transitions);
     await storeTransitions(tx, transitions);
+  }
+  if (revocations > limit) {
+    throw new AccessError(
+      'CONFIRMATION_REQUIRED',
+      `This catalog takes a permission from ${revocations} accounts, and ${limit} may lose one without confirmation. Look at it with dryRun; to confirm, set maxRevocations to ${revocations} or more.`,
+      { details: { revocations, maxRevocations: limit } },
+    );
   }
   return {
     applied: !dryRun,
@@ -154,10 +167,19 @@ async function writeSteps(tx: Tx, steps: CatalogSteps): Promise<string[]> {
   return [...touched].sort();
 }
 
-function count(
-  effect: { affectedUsers: number; grantedPermissions: number; revokedPermissions: number; preview: ChangePreview[] },
-  transitions: readonly AccessTransition[],
-): void {
+type Effect = Pick<CatalogPlan, 'affectedUsers' | 'grantedPermissions' | 'revokedPermissions' | 'preview'>;
+
+/** The organizations that the steps are about. */
+function scopeOf(steps: CatalogSteps): { organizationIds: string[] | null } {
+  const { rolesCreated, rolesChanged, rolesRemoved, mappingsAdded, mappingsRemoved } = steps;
+  const concerned = [rolesCreated, rolesChanged, rolesRemoved, mappingsAdded, mappingsRemoved].flat();
+  const ids = new Set(concerned.map(({ organizationId }) => organizationId));
+  return { organizationIds: ids.has('') ? null : [...ids] };
+}
+
+/** Adds to the effect; returns how many accounts lose a permission. Nobody is in two calls. */
+function count(effect: Effect, transitions: readonly AccessTransition[]): number {
+  let revocations = 0;
   for (const { userId, before, after } of transitions) {
     const difference = diffEffective(before, after);
     if (!difference) continue;
@@ -165,6 +187,8 @@ function count(
     effect.affectedUsers += 1;
     effect.grantedPermissions += grantedPermissions.length;
     effect.revokedPermissions += revokedPermissions.length;
+    if (losesAccess(difference)) revocations += 1;
     if (effect.preview.length < PREVIEW_LIMIT) effect.preview.push({ userId, grantedPermissions, revokedPermissions });
   }
+  return revocations;
 }

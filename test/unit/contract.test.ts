@@ -20,7 +20,6 @@ const ABSENT = new Set([
   'CreatedApiKey',
   'DriftItem',
   'DriftReport',
-  'Mutation.applyCatalog(maxRevocations)',
   'Mutation.createApiKey',
   'Mutation.reconcileDirectory',
   'Mutation.revokeApiKey',

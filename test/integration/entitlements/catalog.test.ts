@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 
 const NOTHING: CatalogInput = { roles: [], groupMappings: [] };
-const run = (catalog: CatalogInput, over: { dryRun?: boolean; prune?: boolean; tenant?: string | null } = {}) =>
+const run = (catalog: CatalogInput, over: { dryRun?: boolean; prune?: boolean; maxRevocations?: number; tenant?: string | null } = {}) =>
   applyCatalog(core.db, { catalog, dryRun: false, prune: false, actor: 'ops', tenant: null, ...over });
 const stored = async () => ({
   roles: await core.db.role.findMany({ orderBy: { slug: 'asc' } }),
@@ -109,6 +109,23 @@ test('an altered role, an altered mapping and a pruned role each reach those who
   expect(await permissionsNow(db)).toEqual({});
   await run(COMPANY_CATALOG);
   expect((await permissionsNow(db)).ann).toEqual(['docs:read', 'docs:write']);
+  await expectInvariants(db);
+});
+
+test('more revocations than allowed change nothing and are told by number; a dry run shows them, a higher bound confirms', async () => {
+  const { db } = core;
+  await found(db);
+  const before = await stored();
+  await expect(run(NOTHING, { prune: true, maxRevocations: 1 })).rejects.toMatchObject({
+    code: 'CONFIRMATION_REQUIRED',
+    details: { revocations: 2, maxRevocations: 1 },
+  });
+  const plan = await run(NOTHING, { prune: true, dryRun: true, maxRevocations: 1 });
+  expect(plan).toMatchObject({ applied: false, affectedUsers: 2, revokedPermissions: 5 });
+  expect(await stored()).toEqual(before);
+  await run(NOTHING, { prune: true, maxRevocations: 2 });
+  expect(await permissionsNow(db)).toEqual({});
+  await run(COMPANY_CATALOG, { maxRevocations: 0 });
   await expectInvariants(db);
 });
 
