@@ -1,8 +1,5 @@
 -- Every text column is COLLATE "C": see prisma/create-migration.ts.
 -- CreateEnum
-CREATE TYPE "state_read_kind" AS ENUM ('DIRECTORY', 'USERS', 'GROUPS', 'MEMBERS', 'USER_GROUPS', 'USER_GONE', 'COMPLETE');
-
--- CreateEnum
 CREATE TYPE "event_status" AS ENUM ('PENDING', 'APPLIED', 'STALE', 'IGNORED', 'QUARANTINED', 'SKIPPED');
 
 -- CreateEnum
@@ -10,6 +7,9 @@ CREATE TYPE "event_channel" AS ENUM ('EVENTS_API', 'WEBHOOK', 'REPLAY');
 
 -- CreateEnum
 CREATE TYPE "import_phase" AS ENUM ('USERS', 'GROUPS', 'MEMBERSHIPS', 'FINISHED');
+
+-- CreateEnum
+CREATE TYPE "state_read_kind" AS ENUM ('DIRECTORY', 'USERS', 'GROUPS', 'MEMBERS', 'USER_GROUPS', 'USER_GONE', 'COMPLETE');
 
 -- CreateEnum
 CREATE TYPE "directory_state" AS ENUM ('ACTIVE', 'VALIDATING', 'INVALID_CREDENTIALS', 'INACTIVE', 'DELETED');
@@ -28,6 +28,9 @@ CREATE TYPE "replay_source" AS ENUM ('LOG', 'WORKOS_EVENTS');
 
 -- CreateEnum
 CREATE TYPE "replay_status" AS ENUM ('PENDING', 'RUNNING', 'AWAITING_CONFIRMATION', 'SUCCEEDED', 'FAILED', 'CANCELLED');
+
+-- CreateEnum
+CREATE TYPE "audit_outcome" AS ENUM ('STARTED', 'SUCCEEDED', 'FAILED');
 
 -- CreateTable
 CREATE TABLE "directory_event" (
@@ -363,6 +366,33 @@ CREATE TABLE "replay" (
     CONSTRAINT "replay_pkey" PRIMARY KEY ("id")
 );
 
+-- CreateTable
+CREATE TABLE "audit_entry" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "actor" TEXT COLLATE "C" NOT NULL,
+    "action" TEXT COLLATE "C" NOT NULL,
+    "organization_id" TEXT COLLATE "C",
+    "target" TEXT COLLATE "C",
+    "reason" TEXT COLLATE "C",
+    "input" JSONB NOT NULL,
+    "outcome" "audit_outcome" NOT NULL DEFAULT 'STARTED',
+    "error" TEXT COLLATE "C",
+    "finished_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "audit_entry_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "lease" (
+    "job" TEXT COLLATE "C" NOT NULL,
+    "holder" TEXT COLLATE "C" NOT NULL,
+    "epoch" BIGINT NOT NULL,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "lease_pkey" PRIMARY KEY ("job")
+);
+
 -- CreateIndex
 CREATE INDEX "directory_event_status_partition_id_idx" ON "directory_event"("status", "partition", "id");
 
@@ -467,3 +497,15 @@ CREATE UNIQUE INDEX "replay_idempotency_key_key" ON "replay"("idempotency_key");
 
 -- CreateIndex
 CREATE INDEX "replay_status_idx" ON "replay"("status");
+
+-- CreateIndex
+CREATE INDEX "audit_entry_at_idx" ON "audit_entry"("at");
+
+-- CreateIndex
+CREATE INDEX "audit_entry_organization_id_id_idx" ON "audit_entry"("organization_id", "id");
+
+-- CreateIndex
+CREATE INDEX "audit_entry_actor_id_idx" ON "audit_entry"("actor", "id");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "lease_job_epoch_key" ON "lease"("job", "epoch");
