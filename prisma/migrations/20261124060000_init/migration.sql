@@ -32,6 +32,9 @@ CREATE TYPE "replay_status" AS ENUM ('PENDING', 'RUNNING', 'AWAITING_CONFIRMATIO
 -- CreateEnum
 CREATE TYPE "audit_outcome" AS ENUM ('STARTED', 'SUCCEEDED', 'FAILED');
 
+-- CreateEnum
+CREATE TYPE "scope" AS ENUM ('ENTITLEMENTS_READ', 'DIRECTORY_READ', 'CHANGES_SUBSCRIBE', 'SYNC_READ', 'SYNC_OPERATE', 'CATALOG_WRITE', 'KEYS_MANAGE');
+
 -- CreateTable
 CREATE TABLE "directory_event" (
     "id" TEXT COLLATE "C" NOT NULL,
@@ -393,6 +396,22 @@ CREATE TABLE "lease" (
     CONSTRAINT "lease_pkey" PRIMARY KEY ("job")
 );
 
+-- CreateTable
+CREATE TABLE "api_key" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "hash" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "scopes" "scope"[],
+    "organization_id" TEXT COLLATE "C",
+    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "created_by" TEXT COLLATE "C" NOT NULL,
+    "expires_at" TIMESTAMPTZ(3),
+    "last_used_at" TIMESTAMPTZ(3),
+    "revoked_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "api_key_pkey" PRIMARY KEY ("id")
+);
+
 -- CreateIndex
 CREATE INDEX "directory_event_status_partition_id_idx" ON "directory_event"("status", "partition", "id");
 
@@ -509,3 +528,6 @@ CREATE INDEX "audit_entry_actor_id_idx" ON "audit_entry"("actor", "id");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "lease_job_epoch_key" ON "lease"("job", "epoch");
+
+-- CreateIndex
+CREATE INDEX "api_key_organization_id_idx" ON "api_key"("organization_id");
