@@ -8,6 +8,7 @@ import type PrismaTypes from '../prisma/generated/pothos.ts';
 import { getDatamodel } from '../prisma/generated/pothos.ts';
 import type { Scope } from '../src/auth/caller.ts';
 import { AccessError } from '../src/errors.ts';
+import { AUDIT_PLUGIN } from './audit-plugin.ts';
 import type { Context } from './context.ts';
 import { Cursor, DateTime, Json } from './scalars.ts';
 
@@ -27,7 +28,7 @@ export const builder = new SchemaBuilder<{
   DefaultNodeNullability: false;
   Connection: { totalCount(): Promise<number> };
 }>({
-  plugins: [ScopeAuthPlugin, PrismaPlugin, RelayPlugin],
+  plugins: [AUDIT_PLUGIN, ScopeAuthPlugin, PrismaPlugin, RelayPlugin],
   defaultFieldNullability: false,
   prisma: { client: (context) => context.db, dmmf: getDatamodel() },
   relay: { cursorType: 'String', edgesFieldOptions: { nullable: false }, nodeFieldOptions: { nullable: false }, nodesOnConnection: true },

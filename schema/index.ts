@@ -1,4 +1,6 @@
 // Loads every noun and builds the schema once.
+import './audit.ts';
+import './api-key.ts';
 import './caller.ts';
 import './catalog.ts';
 import './change.ts';

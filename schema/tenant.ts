@@ -17,6 +17,7 @@ const OWN: Partial<Record<Prisma.ModelName, (tenant: string) => object>> = {
   GroupMapping: byOrganization,
   Grant: byOrganization,
   Replay: byOrganization,
+  AuditEntry: byOrganization,
 };
 
 const READS = new Set(['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow', 'findMany', 'count', 'groupBy', 'aggregate']);

@@ -23,6 +23,7 @@ import { acceptWebhook } from './ingest/webhook.ts';
 import { type Closer, createCloser } from './lib/closer.ts';
 import { createNudge } from './lib/nudge.ts';
 import type { Logger } from './log.ts';
+import { createAudit } from './ops/audit.ts';
 import { createHealth } from './ops/health.ts';
 import { createReplays } from './ops/replay.ts';
 import { retryEvents } from './ops/retry-events.ts';
@@ -114,6 +115,7 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
       revoke: (options) => revokeGrant(api.db, options).finally(nudges.relay.nudge),
     },
     replays,
+    audit: createAudit({ db: api.db, log }),
     events: {
       retry: (ids, caller) => retryEvents(api.db, ids, caller).finally(nudges.apply.nudge),
       skip: (id, reason, caller) => skipEvent(api.db, id, reason, caller),
@@ -138,7 +140,7 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
       services,
       authenticate: createAuthenticate({ adminApiKey: key }),
       log,
-      production: config.production,
+      policy: { introspection: !config.production },
       webhooks: {
         accept: (delivery) =>
           acceptWebhook({ db: api.db, log, secrets: webhookSecrets, refusals, onStored }, { ...delivery, now: clock() }),

@@ -65,6 +65,7 @@ const questions: Record<string, (name: string) => string> = {
     `{ directoryEvents(organizationId: "org_${o}") { totalCount } byDirectory: directoryEvents(directoryId: "directory_${o}") { totalCount } byUser: directoryEvents(userId: "${userOf(o)}") { totalCount } }`,
   replay: (o) => `{ replay(id: "replay_${o}") { id } }`,
   replays: () => '{ replays { totalCount nodes { id } } }',
+  auditEntries: (o) => `{ auditEntries(organizationId: "org_${o}") { totalCount nodes { actor organizationId } } }`,
 };
 
 const userOf = (name: string): string => ({ globex: 'user_gus', acme: 'user_ada' })[name] ?? 'user_nobody';
@@ -194,6 +195,7 @@ describe('the bound client', () => {
       );
     }
     expect(open.sort()).toEqual([
+      'AuditEntry',
       'Directory',
       'DirectoryEvent',
       'DirectoryGroup',

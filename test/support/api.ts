@@ -13,6 +13,7 @@ import { AccessError } from '../../src/errors.ts';
 import { pullIterator } from '../../src/lib/pull-iterator.ts';
 import { sleep } from '../../src/lib/sleep.ts';
 import { createLogger, type Logger } from '../../src/log.ts';
+import { createAudit } from '../../src/ops/audit.ts';
 import type { SyncHealth } from '../../src/ops/health.ts';
 import type { ReplayRow } from '../../src/ops/replay.ts';
 import type { ServerDeps } from '../../src/server/deps.ts';
@@ -60,7 +61,6 @@ export async function startApi(over: Omit<Partial<ServerDeps>, 'services'> & { s
     db: node.db,
     authenticate: async (authorization) => CALLERS[/^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? ''] ?? null,
     log,
-    production: false,
     webhooks: { accept: async () => ({ status: 200, body: { stored: true } }), refused: () => {} },
     readiness: async () => [{ name: 'postgres', ok: true }],
     ...over,
@@ -174,6 +174,7 @@ async function servicesOn({ db, feed }: FeedNode): Promise<Services> {
         return pullIterator(async () => (left-- > 0 ? rowOf(id, tenant) : undefined), { signal });
       },
     },
+    audit: createAudit({ db, log: createLogger('silent') }),
     events: {
       retry: (ids) => db.directoryEvent.findMany({ where: { id: { in: [...ids] } } }),
       skip: (id, error) => db.directoryEvent.update({ where: { id }, data: { status: 'SKIPPED', error } }),

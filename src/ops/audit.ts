@@ -1,0 +1,61 @@
+// The audit of mutations. An entry stands before its operation begins: what cannot be written down is not done. Its end is
+// written afterwards, and a failure to do that is only logged: the operation has happened by then.
+import type { Caller } from '../auth/caller.ts';
+import type { Db } from '../db/client.ts';
+import { AccessError, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { harmless, inputOf, organizationOf, reasonOf, targetOf } from './audit-entry.ts';
+
+export interface AuditedOperation {
+  /** Name of the mutation. */
+  action: string;
+  args: object;
+  caller: Caller;
+}
+
+export interface Audit {
+  /** Does the work between the two halves of its entry. Rejects without having begun when the entry cannot be written. */
+  record<T>(operation: AuditedOperation, work: () => Promise<T>): Promise<T>;
+}
+
+const MAX_ERROR_CHARACTERS = 500;
+
+/** What the caller was told; what went wrong inside is in the log. */
+const told = (error: unknown): string =>
+  error instanceof AccessError ? harmless(`${error.code}: ${error.message}`).slice(0, MAX_ERROR_CHARACTERS) : 'INTERNAL';
+
+export function createAudit({ db, log }: { db: Db; log: Logger }): Audit {
+  return {
+    async record({ action, args, caller }, work) {
+      const { id } = await db.auditEntry.create({
+        data: {
+          actor: caller.name,
+          action,
+          organizationId: caller.organizationId,
+          target: targetOf(args),
+          reason: reasonOf(args),
+          input: inputOf(args),
+        },
+        select: { id: true },
+      });
+      const end = (data: { outcome: 'SUCCEEDED' | 'FAILED'; error?: string; target?: string | null; organizationId?: string | null }) =>
+        db.auditEntry
+          .update({ where: { id }, data: { ...data, finishedAt: new Date() } })
+          .catch((error: unknown) =>
+            log.error({ auditEntryId: id, action, error: messageOf(error) }, 'the end of an operation was not audited'),
+          );
+      try {
+        const result = await work();
+        await end({
+          outcome: 'SUCCEEDED',
+          target: targetOf(args, result),
+          organizationId: caller.organizationId ?? organizationOf(result),
+        });
+        return result;
+      } catch (error) {
+        await end({ outcome: 'FAILED', error: told(error) });
+        throw error;
+      }
+    },
+  };
+}
