@@ -7,6 +7,7 @@ const RULES: Rules = {
   floors: [
     ['lib', 'errors', 'log', 'config'], // no domain word in lib; every setting is read in config
     ['model'], // the vocabulary: pure
+    ['client'], // runs at the consumers', in their processes
     ['db', 'redis', 'workos'], // one vendor each
     ['changes'], // the change log
     ['entitlements'], // what follows from the directory and the catalog
@@ -25,8 +26,12 @@ const RULES: Rules = {
   },
   only: {
     lib: ['errors'],
+    client: ['src/lib/backoff.ts', 'src/lib/pull-iterator.ts'], // no server code
     model: ['errors', 'lib'],
     'fake-workos': ['lib', 'errors', 'log', 'src/model/version.ts'], // it stands outside, as the real one does
+  },
+  packages: {
+    client: ['graphql-ws/client'], // nothing of Node either
   },
   vendors: {
     '@workos-inc/node': ['workos'],
@@ -38,7 +43,7 @@ const RULES: Rules = {
     'prisma/generated/pothos.ts': ['schema'],
     '@pothos': ['schema'],
     'graphql-yoga': ['server'],
-    'graphql-ws': ['server'],
+    'graphql-ws': ['server', 'client'],
     ws: ['server'],
     '@escape.tech/graphql-armor': ['server'],
     pino: ['log'],
@@ -82,6 +87,12 @@ describe('each rule can fail', () => {
     ['ingest and apply', { 'src/ingest/a.ts': "import '../apply/b.ts';", 'src/apply/b.ts': '' }, /ingest never imports apply/],
     ['schema and redis', { 'schema/a.ts': "import '../src/redis/b.ts';", 'src/redis/b.ts': '' }, /schema never imports redis/],
     ['the fake knows more than the real one', { 'src/fake-workos/a.ts': "import '../model/change.ts';" }, /fake-workos imports only/],
+    ['server code in the client', { 'src/client/a.ts': "import type { Change } from '../model/change.ts';" }, /client imports only/],
+    [
+      'Node in the client',
+      { 'src/client/a.ts': "import { once } from 'node:events';" },
+      /imports node:events: client uses no package but graphql-ws/,
+    ],
     [
       'a circle of files',
       { 'src/feed/a.ts': "import './b.ts';", 'src/feed/b.ts': "import type { A } from './a.ts';" },

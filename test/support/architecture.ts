@@ -9,6 +9,8 @@ export interface Rules {
   only: Readonly<Record<string, readonly string[]>>;
   /** Unit → units it must not import although they are not above. */
   never: Readonly<Record<string, readonly string[]>>;
+  /** Unit → the only packages, Node's own included, that it may import. */
+  packages: Readonly<Record<string, readonly string[]>>;
   /** Package (or path prefix) → the only units or files that may import it. */
   vendors: Readonly<Record<string, readonly string[]>>;
   /** Files that may read process.env. */
@@ -39,6 +41,10 @@ function faultsOfFile(file: string, source: string, files: Files, rules: Rules):
 
   for (const specifier of importsOf(code)) {
     const target = specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier;
+    const packages = rules.packages[unit];
+    if (packages && !specifier.startsWith('.') && !packages.includes(specifier)) {
+      fault(`imports ${specifier}: ${unit} uses no package but ${packages.join(', ')}`);
+    }
     const vendor = Object.keys(rules.vendors).find((name) => target === name || target.startsWith(`${name}/`));
     if (vendor) {
       if (!allows(rules.vendors[vendor] ?? [], file)) fault(`imports ${vendor}, which belongs to ${rules.vendors[vendor]?.join(', ')}`);
