@@ -40,6 +40,9 @@ const PLAUSIBLE = [
   'unknownType',
 ] as const;
 
+/** Sources change without a word, too (Okta leaves out removals): only a read of their state shows it. */
+const SILENT = ['vanish', 'slipOut', 'slipOut'] as const;
+
 const IMPLAUSIBLE = [
   'orphanJoin',
   'orphanLeave',
@@ -57,7 +60,7 @@ const IMPLAUSIBLE = [
 
 const CATALOG = ['defineRole', 'alterRole', 'dropRole', 'definePermission', 'dropPermission'] as const;
 
-type Kind = (typeof PLAUSIBLE)[number] | (typeof IMPLAUSIBLE)[number] | (typeof CATALOG)[number];
+type Kind = (typeof PLAUSIBLE)[number] | (typeof SILENT)[number] | (typeof IMPLAUSIBLE)[number] | (typeof CATALOG)[number];
 
 /** One step: what happens, and to whom (taken modulo what there is). */
 export interface Step {
@@ -116,7 +119,7 @@ const history = (kinds: readonly Kind[], maxLength: number): fc.Arbitrary<Histor
     .map(([founded, steps]) => play(founded ? [...FOUNDING, ...steps] : steps));
 
 /** Of a source that never contradicts itself. */
-export const plausibleHistory = (maxLength: number): fc.Arbitrary<History> => history(PLAUSIBLE, maxLength);
+export const plausibleHistory = (maxLength: number): fc.Arbitrary<History> => history([...PLAUSIBLE, ...SILENT], maxLength);
 
 export const anyHistory = (maxLength: number): fc.Arbitrary<History> => history([...PLAUSIBLE, ...PLAUSIBLE, ...IMPLAUSIBLE], maxLength);
 
@@ -270,6 +273,15 @@ function take(world: World, one: Step, n: number, emit: (type: string, data: unk
     case 'unknownType':
       emit('dsync.token.created', { id: 'token_1', directory_id: directory.id });
       break;
+
+    case 'vanish':
+      if (user) forget(String(user.id));
+      break;
+    case 'slipOut': {
+      const pairs = [...world.memberships].filter((pair) => usersHere.some(({ id }) => pair.startsWith(`${id} `)));
+      world.memberships.delete(pairs[one.user % Math.max(1, pairs.length)] ?? '');
+      break;
+    }
 
     // What a source without contradictions would not say.
     case 'orphanJoin':

@@ -2,7 +2,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { applyObservations } from '../../../src/apply/apply-batch.ts';
+import { readHead } from '../../../src/changes/head.ts';
+import type { Db } from '../../../src/db/client.ts';
 import { applyCatalog } from '../../../src/entitlements/catalog.ts';
+import { readSnapshotPage } from '../../../src/entitlements/snapshot.ts';
 import { arrivals } from '../../support/arrivals.ts';
 import { CATALOG } from '../../support/catalog-sample.ts';
 import { applyDue, type CoreDatabase, deliver, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
@@ -20,6 +23,14 @@ afterAll(() => core?.close());
 
 const LENGTH = 60;
 const putCatalog = () => applyCatalog(core.db, { catalog: CATALOG, dryRun: false, prune: false, actor: 'test', tenant: null });
+
+/** Roles, permissions and reasons of everybody as of a position. */
+async function readSnapshot(db: Db, asOf: bigint): Promise<unknown> {
+  const pages = ['org_1', 'org_2', 'directory_1'].map((organizationId) =>
+    readSnapshotPage(db, { organizationId, asOf, afterUserId: null, limit: 100 }),
+  );
+  return (await Promise.all(pages)).flat().map(({ userId, organizationId, effective }) => ({ userId, organizationId, effective }));
+}
 
 /** Cuts a list into pieces of the given sizes, over and over. */
 function cut<T>(items: readonly T[], sizes: readonly number[]): T[][] {
@@ -44,13 +55,18 @@ test('any order, repetition, batch size and moment of the catalog ends in the ta
         const { db } = core;
         await emptyTables(db);
         const pieces = cut(arrive(events), sizes);
+        const seenAt = new Map<bigint, unknown>();
         for (const [index, piece] of pieces.entries()) {
           if (index === catalogAt % (pieces.length + 1)) await putCatalog();
           await deliver(db, piece, batchSize);
+          const { position } = await readHead(db);
+          if (!seenAt.has(position)) seenAt.set(position, await readSnapshot(db, position));
         }
         if (catalogAt % (pieces.length + 1) === pieces.length) await putCatalog();
         expect(await stateOfDatabase(db)).toEqual(stateOfSet(foldAll(observe(events), CATALOG)));
         await expectInvariants(db);
+        for (const [position, seen] of seenAt)
+          expect(await readSnapshot(db, position), `the snapshot as of ${position}, once more`).toEqual(seen);
         expect(await db.directoryEvent.count({ where: { status: 'PENDING' } })).toBe(0);
         expect(await db.directoryEvent.count()).toBe(events.length);
       },
