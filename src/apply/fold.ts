@@ -64,6 +64,8 @@ function foldFact(step: Step, fact: Fact): boolean {
       return foldUserGroupsRead(step, fact.userId, fact.directoryId);
     case 'userGone':
       return foldUserGone(step, fact.userId);
+    case 'groupGone':
+      return foldGroupGone(step, fact.groupId);
     case 'roleSeen':
     case 'roleDeleted':
     case 'permissionSeen':
@@ -384,6 +386,16 @@ function foldGroup(step: Step, source: SourceGroup, existence: Existence): boole
   set.dirty.groups.add(row);
   if (applied) for (const userId of set.membersOf.get(row.id) ?? []) step.touched.add(userId);
   return applied;
+}
+
+function foldGroupGone(step: Step, groupId: string): boolean {
+  const { set, version } = step;
+  const group = set.groups.get(groupId);
+  if (!group || group.deletedVersion >= version) return false;
+  foldExistence(group, 'deleted', version);
+  set.dirty.groups.add(group);
+  for (const userId of set.membersOf.get(groupId) ?? []) step.touched.add(userId);
+  return true;
 }
 
 /** A removal of something unknown leaves its mark, so that an older addition that comes later does not count. */

@@ -127,6 +127,11 @@ function namesIn(observations: readonly Observation[]): Named {
           named.directories.add(fact.directoryId);
           named.users.add(fact.userId);
           break;
+        case 'groupGone':
+          named.directories.add(fact.directoryId);
+          named.groups.add(fact.groupId);
+          named.groupFacts.push(fact);
+          break;
         case 'directoryRead':
           named.directories.add(fact.directoryId);
           named.reads.push({ directory_id: fact.directoryId, version });
@@ -161,6 +166,7 @@ function wholeDirectories(named: Named, stored: ReadonlyMap<string, DirectoryRow
 function alteredGroups(named: Named, stored: ReadonlyMap<string, GroupRow>): string[] {
   const altered = new Set<string>();
   for (const fact of named.groupFacts) {
+    if (fact.kind === 'groupGone') altered.add(fact.groupId);
     if (fact.kind !== 'groupSeen' && fact.kind !== 'groupDeleted') continue;
     const row = stored.get(fact.group.id);
     if (row && (fact.kind === 'groupDeleted' || fact.group.name !== row.name || row.deletedVersion !== '')) altered.add(row.id);

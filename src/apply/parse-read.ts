@@ -4,12 +4,12 @@ import type { z } from 'zod';
 import type { Fact, SourceGroup, SourceUser, Subject } from '../model/fact.ts';
 import { describeIssues, directory, group, user } from './parse-object.ts';
 
-export type StateReadKind = 'DIRECTORY' | 'USERS' | 'GROUPS' | 'MEMBERS' | 'USER_GROUPS' | 'USER_GONE' | 'COMPLETE';
+export type StateReadKind = 'DIRECTORY' | 'USERS' | 'GROUPS' | 'MEMBERS' | 'USER_GROUPS' | 'USER_GONE' | 'GROUP_GONE' | 'COMPLETE';
 
 export interface StateReadPage {
   directoryId: string;
   kind: StateReadKind;
-  /** MEMBERS: the group whose users these are. */
+  /** MEMBERS: the group whose users these are; GROUP_GONE: the group that is no more. */
   group: Subject | null;
   /** USER_GROUPS: the user whose groups these are; USER_GONE: the user that is no more. */
   userId: string | null;
@@ -66,6 +66,9 @@ export function parseRead(page: StateReadPage): ParsedRead {
     case 'USER_GONE':
       if (page.userId === null) return { kind: 'refused', reason: 'nobody is gone' };
       return { kind: 'facts', facts: [{ kind: 'userGone', userId: page.userId, directoryId: page.directoryId }] };
+    case 'GROUP_GONE':
+      if (!page.group) return { kind: 'refused', reason: 'no group is gone' };
+      return { kind: 'facts', facts: [{ kind: 'groupGone', groupId: page.group.id, directoryId: page.directoryId }] };
     case 'COMPLETE':
       return { kind: 'facts', facts: [{ kind: 'directoryRead', directoryId: page.directoryId }] };
     default:

@@ -93,7 +93,9 @@ export type Fact =
   /** A full read of one user's groups: whatever it did not show is gone. */
   | { kind: 'userGroupsRead'; userId: string; directoryId: string }
   /** The state API does not know this user any more. */
-  | { kind: 'userGone'; userId: string; directoryId: string };
+  | { kind: 'userGone'; userId: string; directoryId: string }
+  /** A full read of the directory did not show this group. */
+  | { kind: 'groupGone'; groupId: string; directoryId: string };
 
 /** Facts that became known together. `version` decides against other facts; see prisma/schema.prisma, "Registers". */
 export interface Observation {

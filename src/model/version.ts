@@ -4,18 +4,26 @@ export const NO_VERSION = '';
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** The version of a fact read from the API after `eventId` was the last event stored: newer than that event, older than the next. */
-export const versionOfRead = (eventId: string): string => `${eventId}+`;
+const TIME_LENGTH = 10;
 
-/** The lowest version that an event of this moment can have: `event_<ULID>` with an empty random part. */
-export function versionAt(time: Date): string {
+/** Ten characters that sort as the times do. */
+function timeText(time: Date): string {
   let rest = time.getTime();
   let text = '';
-  for (let i = 0; i < 10; i += 1) {
+  for (let i = 0; i < TIME_LENGTH; i += 1) {
     text = CROCKFORD.charAt(rest % 32) + text;
     rest = Math.floor(rest / 32);
   }
-  return `event_${text}0000000000000000`;
+  return text;
 }
+
+/**
+ * The version of a fact read from the API after `eventId` was the last event stored: newer than that event, older than the
+ * next, whatever the clocks say. Of two reads after one event the later one, by the database's clock `at`, is the newer.
+ */
+export const versionOfRead = (eventId: string, at?: Date): string => `${eventId}+${at ? timeText(at) : ''}`;
+
+/** The lowest version that an event of this moment can have: `event_<ULID>` with an empty random part. */
+export const versionAt = (time: Date): string => `event_${timeText(time)}0000000000000000`;
 
 export const newest = (a: string, b: string): string => (a >= b ? a : b);

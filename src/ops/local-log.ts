@@ -57,7 +57,7 @@ const EVENTS = `
 const READS = `
   SELECT id, directory_id AS "directoryId", group_id AS "groupId", version, kind, raw, entity_ids AS "entityIds", read_at AS "readAt" FROM state_read
   WHERE kind IN ('USERS', 'MEMBERS', 'USER_GROUPS', 'USER_GONE') AND entity_ids && $1::text[]
-     OR kind = 'GROUPS' AND entity_ids && $2::text[]
+     OR kind IN ('GROUPS', 'GROUP_GONE') AND entity_ids && $2::text[]
      OR kind = 'USER_GROUPS' AND cardinality($2::text[]) > 0 AND directory_id = ANY($3::text[])
      OR kind IN ('DIRECTORY', 'COMPLETE') AND directory_id = ANY($3::text[])
   ORDER BY version, id`;
@@ -131,6 +131,8 @@ const concerning =
       case 'groupSeen':
       case 'groupDeleted':
         return groups.has(fact.group.id);
+      case 'groupGone':
+        return groups.has(fact.groupId);
       case 'roleSeen':
       case 'roleDeleted':
       case 'permissionSeen':

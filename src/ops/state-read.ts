@@ -20,17 +20,19 @@ const idOf = (item: unknown): string[] =>
   typeof item === 'object' && item !== null && 'id' in item && typeof item.id === 'string' ? [item.id] : [];
 
 export async function keepStateRead(tx: Tx, page: StateReadPage, version: string): Promise<void> {
-  const entityIds = page.userId === null ? page.items.flatMap(idOf) : [page.userId];
-  const { directoryId, kind, group, items } = page;
+  const { directoryId, kind, group, userId, items } = page;
+  const entityIds = kind === 'GROUP_GONE' && group ? [group.id] : userId === null ? items.flatMap(idOf) : [userId];
   await tx.stateRead.create({ data: { directoryId, groupId: group?.id ?? null, version, kind, raw: JSON.stringify(items), entityIds } });
 }
 
-const LAST_EVENT = 'SELECT max(id) AS id FROM directory_event WHERE directory_id = $1';
+// By (directory_id, id). The stand-in ids of unusable envelopes are no versions: they would be newer than everything to come.
+const LAST_EVENT =
+  "SELECT max(id) AS id, clock_timestamp() AS at FROM directory_event WHERE directory_id = $1 AND id >= 'event_' AND id < 'event`'";
 
 /** What a read of this directory that begins now counts as: newer than every event stored, older than every one to come. */
 export async function versionOfReadNow(db: Db, directoryId: string, serverTime: Date): Promise<string> {
-  const [row] = await db.$queryRawUnsafe<{ id: string | null }[]>(LAST_EVENT, directoryId);
-  return row?.id ? versionOfRead(row.id) : versionAt(serverTime);
+  const [row] = await db.$queryRawUnsafe<{ id: string | null; at: Date }[]>(LAST_EVENT, directoryId);
+  return row?.id ? versionOfRead(row.id, row.at) : versionAt(serverTime);
 }
 
 export const causeOfRead = (reason: string, occurredAt: Date): Cause => ({

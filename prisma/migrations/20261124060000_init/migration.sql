@@ -9,7 +9,7 @@ CREATE TYPE "event_channel" AS ENUM ('EVENTS_API', 'WEBHOOK', 'REPLAY');
 CREATE TYPE "import_phase" AS ENUM ('USERS', 'GROUPS', 'MEMBERSHIPS', 'FINISHED');
 
 -- CreateEnum
-CREATE TYPE "state_read_kind" AS ENUM ('DIRECTORY', 'USERS', 'GROUPS', 'MEMBERS', 'USER_GROUPS', 'USER_GONE', 'COMPLETE');
+CREATE TYPE "state_read_kind" AS ENUM ('DIRECTORY', 'USERS', 'GROUPS', 'MEMBERS', 'USER_GROUPS', 'USER_GONE', 'GROUP_GONE', 'COMPLETE');
 
 -- CreateEnum
 CREATE TYPE "directory_state" AS ENUM ('ACTIVE', 'VALIDATING', 'INVALID_CREDENTIALS', 'INACTIVE', 'DELETED');
@@ -34,6 +34,12 @@ CREATE TYPE "audit_outcome" AS ENUM ('STARTED', 'SUCCEEDED', 'FAILED');
 
 -- CreateEnum
 CREATE TYPE "scope" AS ENUM ('ENTITLEMENTS_READ', 'DIRECTORY_READ', 'CHANGES_SUBSCRIBE', 'SYNC_READ', 'SYNC_OPERATE', 'CATALOG_WRITE', 'KEYS_MANAGE');
+
+-- CreateEnum
+CREATE TYPE "drift_phase" AS ENUM ('USERS', 'GROUPS', 'MEMBERSHIPS', 'SETTLING', 'COMPARING', 'PREVIEWING', 'REPAIRING', 'FINISHED');
+
+-- CreateEnum
+CREATE TYPE "drift_kind" AS ENUM ('MISSING_LOCALLY', 'MISSING_AT_SOURCE', 'STATE', 'ATTRIBUTES', 'MEMBERSHIP', 'ROLE');
 
 -- CreateTable
 CREATE TABLE "directory_event" (
@@ -412,6 +418,85 @@ CREATE TABLE "api_key" (
     CONSTRAINT "api_key_pkey" PRIMARY KEY ("id")
 );
 
+-- CreateTable
+CREATE TABLE "drift_report" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "directory_id" TEXT COLLATE "C" NOT NULL,
+    "organization_id" TEXT COLLATE "C" NOT NULL,
+    "status" "replay_status" NOT NULL DEFAULT 'PENDING',
+    "repair" BOOLEAN NOT NULL,
+    "requested_by" TEXT COLLATE "C" NOT NULL,
+    "max_revocations" INTEGER,
+    "given_token" TEXT COLLATE "C",
+    "confirm_token" TEXT COLLATE "C",
+    "phase" "drift_phase" NOT NULL DEFAULT 'USERS',
+    "step" INTEGER NOT NULL DEFAULT 0,
+    "version" TEXT COLLATE "C" NOT NULL DEFAULT '',
+    "directory" TEXT COLLATE "C",
+    "page_after" TEXT COLLATE "C",
+    "group_id" TEXT COLLATE "C",
+    "progress_key" TEXT COLLATE "C",
+    "users_read" INTEGER NOT NULL DEFAULT 0,
+    "active_users_read" INTEGER NOT NULL DEFAULT 0,
+    "groups_read" INTEGER NOT NULL DEFAULT 0,
+    "memberships_read" INTEGER NOT NULL DEFAULT 0,
+    "accounts_checked" INTEGER NOT NULL DEFAULT 0,
+    "accounts_drifted" INTEGER NOT NULL DEFAULT 0,
+    "by_kind" JSONB NOT NULL DEFAULT '{}',
+    "repaired" INTEGER NOT NULL DEFAULT 0,
+    "difference" JSONB,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "error" TEXT COLLATE "C",
+    "next_step_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "started_at" TIMESTAMPTZ(3),
+    "read_at" TIMESTAMPTZ(3),
+    "compared_at" TIMESTAMPTZ(3),
+    "finished_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "drift_report_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "drift_item" (
+    "report_id" TEXT COLLATE "C" NOT NULL,
+    "key" TEXT COLLATE "C" NOT NULL,
+    "kind" "drift_kind" NOT NULL,
+    "user_id" TEXT COLLATE "C",
+    "group_id" TEXT COLLATE "C",
+    "local" JSONB,
+    "source" JSONB,
+
+    CONSTRAINT "drift_item_pkey" PRIMARY KEY ("report_id","key")
+);
+
+-- CreateTable
+CREATE TABLE "drift_read_user" (
+    "report_id" TEXT COLLATE "C" NOT NULL,
+    "user_id" TEXT COLLATE "C" NOT NULL,
+    "raw" TEXT COLLATE "C" NOT NULL,
+
+    CONSTRAINT "drift_read_user_pkey" PRIMARY KEY ("report_id","user_id")
+);
+
+-- CreateTable
+CREATE TABLE "drift_read_group" (
+    "report_id" TEXT COLLATE "C" NOT NULL,
+    "group_id" TEXT COLLATE "C" NOT NULL,
+    "raw" TEXT COLLATE "C" NOT NULL,
+
+    CONSTRAINT "drift_read_group_pkey" PRIMARY KEY ("report_id","group_id")
+);
+
+-- CreateTable
+CREATE TABLE "drift_read_member" (
+    "report_id" TEXT COLLATE "C" NOT NULL,
+    "user_id" TEXT COLLATE "C" NOT NULL,
+    "group_id" TEXT COLLATE "C" NOT NULL,
+
+    CONSTRAINT "drift_read_member_pkey" PRIMARY KEY ("report_id","user_id","group_id")
+);
+
 -- CreateIndex
 CREATE INDEX "directory_event_status_partition_id_idx" ON "directory_event"("status", "partition", "id");
 
@@ -531,3 +616,15 @@ CREATE UNIQUE INDEX "lease_job_epoch_key" ON "lease"("job", "epoch");
 
 -- CreateIndex
 CREATE INDEX "api_key_organization_id_idx" ON "api_key"("organization_id");
+
+-- CreateIndex
+CREATE INDEX "drift_report_status_next_step_at_idx" ON "drift_report"("status", "next_step_at");
+
+-- CreateIndex
+CREATE INDEX "drift_report_directory_id_id_idx" ON "drift_report"("directory_id", "id");
+
+-- CreateIndex
+CREATE INDEX "drift_report_organization_id_id_idx" ON "drift_report"("organization_id", "id");
+
+-- CreateIndex
+CREATE INDEX "drift_item_report_id_user_id_idx" ON "drift_item"("report_id", "user_id");

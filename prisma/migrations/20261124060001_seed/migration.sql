@@ -15,3 +15,6 @@ CREATE INDEX "directory_event_of_directory" ON "directory_event" ("directory_id"
 
 -- Sync-health sums failed attempts; nearly every event has none.
 CREATE INDEX "directory_event_attempted" ON "directory_event" ("partition", "id") WHERE "attempts" > 0;
+
+-- One reconciliation of a directory at a time.
+CREATE UNIQUE INDEX "drift_report_open" ON "drift_report" ("directory_id") WHERE "status" IN ('PENDING', 'RUNNING');
