@@ -40,6 +40,8 @@ export function connect(options: ConnectionOptions): Connection {
     keepAlive: pingMs,
     connectionAckWaitTimeout: silenceMs,
     on: {
+      // Heard first here: after a 1000 graphql-ws would come again by itself, with the old cursor.
+      closed: (event) => end(endingOf(event)),
       ping: (received) => {
         if (!received) pingedAt = performance.now();
       },
