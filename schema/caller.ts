@@ -1,7 +1,6 @@
-import { type Caller as CallerOf, SCOPES } from '../src/auth/caller.ts';
+import type { Caller as CallerOf } from '../src/auth/caller.ts';
 import { builder } from './builder.ts';
-
-const Scope = builder.enumType('Scope', { values: SCOPES });
+import { Scope } from './scope.ts';
 
 const Caller = builder.objectRef<CallerOf>('Caller').implement({
   fields: (t) => ({

@@ -1,6 +1,7 @@
 // What a resolver may reach: the caller, reads bound to its organization, and the services. There is no context without a
 // caller, so nothing can be answered to nobody.
 import type { Caller } from '../src/auth/caller.ts';
+import type { Revalidation } from '../src/auth/revalidate.ts';
 import type { Db } from '../src/db/client.ts';
 import { decodeCursor, encodeCursor, type Position } from '../src/model/cursor.ts';
 import { type Budget, createBudget } from './budget.ts';
@@ -20,6 +21,7 @@ export interface Context {
   /** Batched reads of nested fields, bound. */
   load: Loaders;
   services: Services;
+  standing: Standing;
   budget: Budget;
   /** Ends with the request or the socket. */
   signal: AbortSignal;
@@ -27,12 +29,23 @@ export interface Context {
   positionOf(cursor: string): Position;
 }
 
+/** Whether the caller still has the right that it came with; see src/auth/revalidate.ts. */
+export interface Standing {
+  holds(): Promise<boolean>;
+  /** Calls `onLost` once, until the signal aborts. */
+  watch(signal: AbortSignal, onLost: () => void): void;
+}
+
 export interface ContextDeps {
   db: Db;
   services: Services;
+  revalidation: Revalidation;
 }
 
-export function createContext({ db, services }: ContextDeps, { caller, signal }: { caller: Caller; signal: AbortSignal }): Context {
+export function createContext(
+  { db, services, revalidation }: ContextDeps,
+  { caller, signal }: { caller: Caller; signal: AbortSignal },
+): Context {
   const tenant = caller.organizationId;
   const bound = bindTenant(db, tenant);
   return {
@@ -42,6 +55,10 @@ export function createContext({ db, services }: ContextDeps, { caller, signal }:
     reads: createReads(db, tenant),
     load: createLoaders({ bound, db, tenant }),
     services,
+    standing: {
+      holds: () => revalidation.holds(caller),
+      watch: (until, onLost) => revalidation.watch(caller, until, onLost),
+    },
     budget: createBudget(),
     signal,
     cursorOf: (position) => encodeCursor(services.logId, position),

@@ -3,6 +3,7 @@
 // Messages name variables and say what is expected; they never repeat a value, which may be a secret.
 import { z } from 'zod';
 import { StartError } from './errors.ts';
+import { isAddressRange } from './lib/address-list.ts';
 import { editDistance } from './lib/edit-distance.ts';
 import { faultInFailpoints } from './lib/failpoint.ts';
 
@@ -11,6 +12,33 @@ export type Mode = 'start' | 'serve' | 'work' | 'tool';
 
 /** What takes the place of something that is not configured. */
 export type StandIn = 'EMBEDDED_POSTGRES' | 'IN_PROCESS_WAKE_UP' | 'FAKE_WORKOS' | 'GENERATED_ADMIN_KEY';
+
+export interface JwtSettings {
+  jwksUrl: string;
+  issuer: string;
+  /** Any of them. */
+  audiences: readonly string[];
+  algorithms: readonly string[];
+  clockToleranceSeconds: number;
+  /** The first that a token has counts. */
+  scopesClaims: readonly string[];
+  organizationClaim: string;
+  requireOrganization: boolean;
+}
+
+/** Who may come in, and what is shown to them. */
+export interface Policy {
+  /** Whether the schema shows itself: introspection, suggestions in errors, GraphiQL's page. */
+  introspection: boolean;
+  /** Nothing but the operations of schema/operations, named by their hash. */
+  persistedOnly: boolean;
+  /** Of browsers, besides the service's own. */
+  allowedOrigins: readonly string[];
+  /** Addresses and ranges whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
+  /** Addresses and ranges that may deliver webhooks; none: all of them. */
+  webhookAddresses: readonly string[];
+}
 
 export interface Config {
   mode: Mode;
@@ -25,12 +53,30 @@ export interface Config {
   webhookSecrets: readonly string[];
   /** null: GENERATED_ADMIN_KEY, printed at the start. */
   adminApiKey: string | null;
+  /** Tokens of an identity provider; null: none are accepted. See src/auth/jwt.ts. */
+  jwt: JwtSettings | null;
+  policy: Policy;
+  /** See src/server/limits.ts. */
+  limits: {
+    operationsPerMinute: number;
+    connectsPerMinute: number;
+    failedAuthenticationsPerMinute: number;
+    webhooksPerMinute: number;
+    socketsPerCaller: number;
+  };
   host: string;
   port: number;
   logLevel: string;
   dataDir: string;
   initialImport: 'auto' | 'off';
   eventRetentionDays: number;
+  /** Of the change log. */
+  changeRetentionDays: number;
+  /** Connections to Postgres for callers, and for the jobs. */
+  databasePoolSize: number;
+  workerPoolSize: number;
+  /** Organizations whose events are applied at a time. */
+  applyConcurrency: number;
   /** For tests of faults (lib/failpoint.ts); null in production. */
   failpoints: string | null;
   standIns: readonly StandIn[];
@@ -59,6 +105,23 @@ const secret = z.string().regex(/^[\x21-\x7e]*$/, 'must not contain spaces or ot
 /** Of ADMIN_API_KEY in production: it opens everything. */
 const MIN_ADMIN_KEY_LENGTH = 16;
 
+/** Between commas. */
+const list = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .refine((parts) => parts.every((part) => part.length > 0), 'has an empty part between its commas');
+
+const addresses = list
+  .refine((ranges) => ranges.every(isAddressRange), 'must be addresses or ranges of them, such as 10.0.0.0/8')
+  .default([]);
+
+const origins = list
+  .refine((all) => all.every((one) => URL.parse(one)?.origin === one), 'must be origins, such as https://console.example.com')
+  .default([]);
+
+/** Asymmetric ones: with a shared secret, whoever checks tokens could make them. */
+const JWT_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+
 const settings = {
   NODE_ENV: z.string().optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
@@ -67,12 +130,28 @@ const settings = {
   WORKOS_API_URL: url(['https:', 'http:'], ', without a path')
     .refine((text) => !URL.canParse(text) || /^https?:\/\/[^/?#@]+\/?$/.test(text), 'must be scheme, host and port only, without a path')
     .optional(),
-  WORKOS_WEBHOOK_SECRET: z
-    .string()
-    .transform((text) => text.split(',').map((part) => part.trim()))
-    .refine((parts) => parts.every((part) => part.length > 0), 'has an empty part between its commas')
-    .optional(),
+  WORKOS_WEBHOOK_SECRET: list.optional(),
   ADMIN_API_KEY: secret.optional(),
+  AUTH_JWKS_URL: url(['https:', 'http:']).optional(),
+  AUTH_ISSUER: z.string().optional(),
+  AUTH_AUDIENCE: list.optional(),
+  AUTH_ALGORITHMS: list
+    .refine((names) => names.every((name) => JWT_ALGORITHMS.includes(name)), `must be some of ${JWT_ALGORITHMS.join(', ')}`)
+    .default(['RS256', 'ES256', 'EdDSA']),
+  AUTH_CLOCK_TOLERANCE_SECONDS: integer(0, 60).default(2),
+  AUTH_SCOPES_CLAIM: list.default(['permissions', 'scope']),
+  AUTH_ORGANIZATION_CLAIM: z.string().default('org_id'),
+  AUTH_REQUIRE_ORGANIZATION: oneOf(['true', 'false']).default('true'),
+  GRAPHQL_INTROSPECTION: oneOf(['auto', 'on', 'off']).default('auto'),
+  PERSISTED_OPERATIONS: oneOf(['allow', 'only']).default('allow'),
+  ALLOWED_ORIGINS: origins,
+  TRUSTED_PROXIES: addresses,
+  WORKOS_WEBHOOK_ADDRESSES: addresses,
+  RATE_LIMIT_OPERATIONS: integer(1, 999_999_999).default(600_000),
+  RATE_LIMIT_CONNECTS: integer(1, 999_999_999).default(12_000),
+  RATE_LIMIT_FAILED_AUTH: integer(1, 999_999_999).default(600),
+  RATE_LIMIT_WEBHOOKS: integer(1, 999_999_999).default(600_000),
+  SOCKETS_PER_CALLER: integer(1, 999_999_999).default(10_000),
   HOST: z
     .string()
     .regex(/^[0-9a-z.:_-]+$/i, 'must be a host name or an address')
@@ -82,6 +161,10 @@ const settings = {
   DATA_DIR: z.string().default('.data'),
   INITIAL_IMPORT: oneOf(['auto', 'off']).default('auto'),
   EVENT_RETENTION_DAYS: integer(1, 3_650).default(30),
+  CHANGE_RETENTION_DAYS: integer(1, 36_500).default(30),
+  DATABASE_POOL_SIZE: integer(1, 500).default(10),
+  WORKER_POOL_SIZE: integer(2, 500).default(8),
+  APPLY_CONCURRENCY: integer(1, 32).default(3),
   FAILPOINTS: z
     .string()
     .refine((text) => faultInFailpoints(text) === undefined, { error: ({ input }) => faultInFailpoints(String(input)) ?? '' })
@@ -115,6 +198,7 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
       : []),
     ...(production && given.FAILPOINTS ? ['FAILPOINTS is set: it is for tests, never for production'] : []),
     ...(given.WORKOS_API_URL && !given.WORKOS_API_KEY && mode !== 'tool' ? ['WORKOS_API_URL is set, but WORKOS_API_KEY is not'] : []),
+    ...(mode === 'tool' ? [] : jwtFaults(given, production)),
     ...Object.keys(env)
       .filter((name) => env[name])
       .flatMap(misspelling),
@@ -132,12 +216,31 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
       : null,
     webhookSecrets: set.WORKOS_WEBHOOK_SECRET ?? [],
     adminApiKey: set.ADMIN_API_KEY ?? null,
+    jwt: jwtOf(set),
+    policy: {
+      introspection: set.GRAPHQL_INTROSPECTION === 'auto' ? !production : set.GRAPHQL_INTROSPECTION === 'on',
+      persistedOnly: set.PERSISTED_OPERATIONS === 'only',
+      allowedOrigins: set.ALLOWED_ORIGINS,
+      trustedProxies: set.TRUSTED_PROXIES,
+      webhookAddresses: set.WORKOS_WEBHOOK_ADDRESSES,
+    },
+    limits: {
+      operationsPerMinute: set.RATE_LIMIT_OPERATIONS,
+      connectsPerMinute: set.RATE_LIMIT_CONNECTS,
+      failedAuthenticationsPerMinute: set.RATE_LIMIT_FAILED_AUTH,
+      webhooksPerMinute: set.RATE_LIMIT_WEBHOOKS,
+      socketsPerCaller: set.SOCKETS_PER_CALLER,
+    },
     host: set.HOST,
     port: set.PORT,
     logLevel: set.LOG_LEVEL,
     dataDir: set.DATA_DIR,
     initialImport: set.INITIAL_IMPORT,
     eventRetentionDays: set.EVENT_RETENTION_DAYS,
+    changeRetentionDays: set.CHANGE_RETENTION_DAYS,
+    databasePoolSize: set.DATABASE_POOL_SIZE,
+    workerPoolSize: set.WORKER_POOL_SIZE,
+    applyConcurrency: set.APPLY_CONCURRENCY,
     failpoints: set.FAILPOINTS ?? null,
     standIns: [
       ...(set.DATABASE_URL ? [] : (['EMBEDDED_POSTGRES'] as const)),
@@ -148,14 +251,42 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
   };
 }
 
-const OUR_PREFIXES = ['WORKOS_', 'ADMIN_API_', 'INITIAL_', 'EVENT_RETENTION_', 'AUTH_'];
+/** The setting that turns tokens on, and what it cannot be without. */
+function jwtFaults(given: Readonly<Record<string, string | undefined>>, production: boolean): string[] {
+  const { AUTH_JWKS_URL: jwksUrl } = given;
+  if (!jwksUrl) {
+    return NAMES.filter((name) => name.startsWith('AUTH_') && given[name]).map((name) => `${name} is set, but AUTH_JWKS_URL is not`);
+  }
+  return [
+    ...['AUTH_ISSUER', 'AUTH_AUDIENCE']
+      .filter((name) => !given[name])
+      .map((name) => `${name} is not set, and AUTH_JWKS_URL needs it: a token for somebody else must not open this service`),
+    ...(production && /^http:\/\/(?!(localhost|127\.0\.0\.1|\[::1\])([:/]|$))/i.test(jwksUrl)
+      ? ['AUTH_JWKS_URL must begin with https:// with NODE_ENV=production: whoever alters the keys on their way can make tokens']
+      : []),
+  ];
+}
+
+const jwtOf = (set: z.infer<z.ZodObject<typeof settings>>): JwtSettings | null =>
+  set.AUTH_JWKS_URL && set.AUTH_ISSUER && set.AUTH_AUDIENCE
+    ? {
+        jwksUrl: set.AUTH_JWKS_URL,
+        issuer: set.AUTH_ISSUER,
+        audiences: set.AUTH_AUDIENCE,
+        algorithms: set.AUTH_ALGORITHMS,
+        clockToleranceSeconds: set.AUTH_CLOCK_TOLERANCE_SECONDS,
+        scopesClaims: set.AUTH_SCOPES_CLAIM,
+        organizationClaim: set.AUTH_ORGANIZATION_CLAIM,
+        requireOrganization: set.AUTH_REQUIRE_ORGANIZATION === 'true',
+      }
+    : null;
+
+const OUR_PREFIXES = ['WORKOS_', 'ADMIN_API_', 'INITIAL_', 'EVENT_RETENTION_', 'AUTH_', 'GRAPHQL_', 'PERSISTED_', 'RATE_LIMIT_'];
 /** Of other software for WorkOS (its SDK, AuthKit), which may share an environment with us. */
 const NEIGHBOURS = ['WORKOS_CLIENT_ID', 'WORKOS_REDIRECT_URI', 'WORKOS_COOKIE_PASSWORD'];
-const NOT_YET = ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
 
 function misspelling(name: string): string[] {
   if (NAMES.includes(name) || NEIGHBOURS.includes(name)) return [];
-  if (NOT_YET.includes(name)) return [`${name} is set, but this version does not accept JWTs yet`];
   const [nearest, distance] = NAMES.map((ours) => [ours, editDistance(name.toUpperCase(), ours)] as const).reduce((a, b) =>
     b[1] < a[1] ? b : a,
   );

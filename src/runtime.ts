@@ -4,7 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Services } from '../schema/services.ts';
-import { createAuthenticate } from './auth/caller.ts';
+import { createAuthenticate } from './auth/authenticate.ts';
+import { createTokenVerifier } from './auth/jwt.ts';
+import { createKeyLookup } from './auth/key-lookup.ts';
+import { createKeyStore } from './auth/key-store.ts';
+import { createLastUsed } from './auth/last-used.ts';
+import { createRevalidation } from './auth/revalidate.ts';
 import { readHead } from './changes/head.ts';
 import { type Config, DEFAULT_WORKOS_API_URL, type StandIn } from './config.ts';
 import { type OpenDb, openDb } from './db/client.ts';
@@ -102,7 +107,14 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
   if (serves) loops.push(tail.run(stop.signal));
   const feed = createFeed({ db: api.db, tail, log, clock });
 
+  // Who asks.
   const { key, generated } = await adminKey(config);
+  const keyLookup = createKeyLookup({ db: api.db });
+  const lastUsed = createLastUsed({ db: api.db, log, clock });
+  closer.add('last use of keys', lastUsed.settled);
+  const revalidation = createRevalidation({ keys: keyLookup, lastUsed, log, clock });
+  const verifyToken = config.jwt ? createTokenVerifier(config.jwt) : null;
+
   const webhookSecrets = config.workos ? config.webhookSecrets : [FAKE_WEBHOOK_SECRET];
   let workosError: string | null = null;
   const replays = createReplays({ db: work.db, nudge: nudges.replays, onChanges: nudges.relay.nudge, log });
@@ -115,6 +127,7 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
       revoke: (options) => revokeGrant(api.db, options).finally(nudges.relay.nudge),
     },
     replays,
+    keys: createKeyStore({ db: api.db, lookup: keyLookup, onRevoked: revalidation.nudge, clock }),
     audit: createAudit({ db: api.db, log }),
     events: {
       retry: (ids, caller) => retryEvents(api.db, ids, caller).finally(nudges.apply.nudge),
@@ -138,7 +151,8 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
     const server = createHttpServer({
       db: api.db,
       services,
-      authenticate: createAuthenticate({ adminApiKey: key }),
+      authenticate: createAuthenticate({ adminApiKey: key, keys: keyLookup, lastUsed, verifyToken, clock }),
+      revalidation,
       log,
       policy: { introspection: !config.production },
       webhooks: {

@@ -46,6 +46,7 @@ const RULES: Rules = {
     'graphql-ws': ['server', 'client'],
     ws: ['server'],
     '@escape.tech/graphql-armor': ['server'],
+    jose: ['auth'],
     pino: ['log'],
     commander: ['cli', 'commands'],
   },

@@ -1,5 +1,4 @@
-// Who is asking. One bootstrap caller, "admin", holds every scope; its key comes from ADMIN_API_KEY.
-import { createHash, timingSafeEqual } from 'node:crypto';
+// Who is asking, and what it may do.
 
 export const SCOPES = [
   'ENTITLEMENTS_READ',
@@ -13,25 +12,27 @@ export const SCOPES = [
 
 export type Scope = (typeof SCOPES)[number];
 
+/** What the caller was known by. It can lose its right while a connection lives: see revalidate.ts. */
+export type Credential = { kind: 'key'; id: string; expiresAt: Date | null } | { kind: 'token'; subject: string; expiresAt: Date };
+
 export interface Caller {
   name: string;
   scopes: readonly Scope[];
   /** null: every organization. */
   organizationId: string | null;
+  /** Absent: the admin key, which ends with the process. */
+  credential?: Credential;
 }
 
-/** Takes the value of an `Authorization` header; null means that nobody is known by it. */
+/**
+ * Takes the value of an `Authorization` header; null means that nobody is known by it. Rejects when that cannot be found out
+ * at the moment.
+ */
 export type Authenticate = (authorization: string | null | undefined) => Promise<Caller | null>;
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+const BY_NAME = new Map<string, Scope>(
+  SCOPES.flatMap((scope) => [[scope, scope] as const, [scope.toLowerCase().replace('_', ':'), scope] as const]),
+);
 
-export function createAuthenticate({ adminApiKey }: { adminApiKey: string }): Authenticate {
-  if (adminApiKey.trim() === '') throw new Error('an empty admin key would let everybody in');
-  const admin: Caller = { name: 'admin', scopes: SCOPES, organizationId: null };
-  const adminDigest = digest(adminApiKey);
-  return async (authorization) => {
-    const key = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
-    // Digests are of one length and tell nothing about the key, so the comparison takes the same time whatever was sent.
-    return key !== undefined && timingSafeEqual(digest(key), adminDigest) ? admin : null;
-  };
-}
+/** ENTITLEMENTS_READ or entitlements:read; undefined for anything else. */
+export const scopeNamed = (name: string): Scope | undefined => BY_NAME.get(name);

@@ -1,6 +1,7 @@
 // What the server needs from src/runtime.ts.
 import type { Services } from '../../schema/services.ts';
 import type { Authenticate } from '../auth/caller.ts';
+import type { Revalidation } from '../auth/revalidate.ts';
 import type { Db } from '../db/client.ts';
 import type { Logger } from '../log.ts';
 import type { Limits } from './limits.ts';
@@ -9,6 +10,8 @@ export interface ServerDeps {
   db: Db;
   services: Services;
   authenticate: Authenticate;
+  /** Of what lives longer than a request. */
+  revalidation: Revalidation;
   log: Logger;
   /** Without GraphiQL. */
   production: boolean;

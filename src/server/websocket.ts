@@ -38,7 +38,7 @@ export interface WebSockets {
 type Pipeline = Pick<ReturnType<Yoga['getEnveloped']>, 'execute' | 'subscribe'>;
 
 export function createWebSockets(deps: ServerDeps, yoga: Yoga): WebSockets {
-  const { authenticate, log } = deps;
+  const { authenticate, log, revalidation } = deps;
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
   const report: Report = (cause) => log.error({ err: cause }, 'a request over WebSocket failed');
   const format = (error: GraphQLError): GraphQLFormattedError => {
@@ -54,6 +54,7 @@ export function createWebSockets(deps: ServerDeps, yoga: Yoga): WebSockets {
       const caller = typeof given === 'string' ? await authenticate(given) : null;
       if (caller) {
         extra.caller = caller;
+        revalidation.watch(caller, extra.gone, () => forbid(extra));
         return true;
       }
       extra.socket.close(4401, 'Unauthorized');
@@ -62,6 +63,8 @@ export function createWebSockets(deps: ServerDeps, yoga: Yoga): WebSockets {
     async onSubscribe({ extra, subscriptions }, _id, { query, operationName, variables }) {
       // Thrown from here, an error would close the whole socket with a code that clients never try again.
       try {
+        // A peer need not heed a close frame.
+        if (!(await revalidation.holds(extra.caller as Caller))) throw forbid(extra);
         if (Object.keys(subscriptions).length > limits.subscriptionsPerSocket) {
           throw new AccessError('RATE_LIMITED', `At most ${limits.subscriptionsPerSocket} operations at a time on one socket.`);
         }
@@ -122,6 +125,12 @@ export function createWebSockets(deps: ServerDeps, yoga: Yoga): WebSockets {
       await Promise.all(leaving);
     },
   };
+}
+
+/** For a caller that has lost its right. */
+function forbid({ socket }: Extra): AccessError {
+  socket.close(4403, 'Forbidden');
+  return new AccessError('UNAUTHENTICATED', 'The key or token of this socket was revoked, or has expired.');
 }
 
 const askingOf = ({ caller, gone, socket }: Extra): Asking => ({

@@ -75,11 +75,11 @@ const asValidationError = {
   ],
 };
 
-export function createGraphql({ db, services, log, limits }: ServerDeps) {
+export function createGraphql({ db, services, revalidation, log, limits }: ServerDeps) {
   const report: Report = (cause) => log.error({ err: cause }, 'a request failed');
   return createYoga<Asking, Context>({
     schema,
-    context: (asking) => createContext({ db, services }, asking),
+    context: (asking) => createContext({ db, services, revalidation }, asking),
     graphqlEndpoint: '/graphql',
     logging: false,
     landingPage: false,

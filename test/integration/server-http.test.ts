@@ -258,6 +258,7 @@ describe('beginning and end', () => {
     db: api.db,
     services: {} as ServerDeps['services'],
     authenticate: async () => null,
+    revalidation: { holds: async () => false, watch: () => {}, nudge: () => {} },
     log: { error: () => {}, debug: () => {} } as unknown as ServerDeps['log'],
     production: true,
     webhooks: { accept: async () => ({ status: 200, body: {} }), refused: () => {} },

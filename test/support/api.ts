@@ -18,10 +18,11 @@ import type { SyncHealth } from '../../src/ops/health.ts';
 import type { ReplayRow } from '../../src/ops/replay.ts';
 import type { ServerDeps } from '../../src/server/deps.ts';
 import { createHttpServer } from '../../src/server/http.ts';
+import { createCallers } from './callers.ts';
 import { type FeedNode, startFeedNode } from './feed-node.ts';
 import { createTestDatabase } from './postgres.ts';
 
-/** Key → caller. */
+/** Key → caller, beside those with a key in the database. */
 export const CALLERS: Record<string, Caller> = {
   admin: { name: 'admin', scopes: SCOPES, organizationId: null },
   acme: { name: 'acme', scopes: SCOPES, organizationId: 'org_acme' },
@@ -52,19 +53,24 @@ export interface Api {
   close(): Promise<void>;
 }
 
-export async function startApi(over: Omit<Partial<ServerDeps>, 'services'> & { services?: Partial<Services> } = {}): Promise<Api> {
+type Over = Omit<Partial<ServerDeps>, 'services'> & { services?: Partial<Services> };
+
+export async function startApi(given: Over | ((node: FeedNode) => Over) = {}): Promise<Api> {
   const database = await createTestDatabase();
   const node = await startFeedNode({ url: database.url, checkpointIntervalMs: 500 });
+  const over = typeof given === 'function' ? given(node) : given;
+  const { authenticate, revalidation, keys } = createCallers(node.db);
   const logged: string[] = [];
   const log: Logger = createLogger('error', { write: (line) => void logged.push(line) });
   const server = createHttpServer({
     db: node.db,
-    authenticate: async (authorization) => CALLERS[/^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? ''] ?? null,
+    authenticate: async (authorization) => CALLERS[/^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? ''] ?? authenticate(authorization),
+    revalidation,
     log,
     webhooks: { accept: async () => ({ status: 200, body: { stored: true } }), refused: () => {} },
     readiness: async () => [{ name: 'postgres', ok: true }],
     ...over,
-    services: { ...(await servicesOn(node)), ...over.services },
+    services: { ...(await servicesOn(node)), keys, ...over.services },
   });
   const { port } = await server.listen(0, '127.0.0.1');
   const url = `http://127.0.0.1:${port}`;
@@ -140,7 +146,7 @@ async function* eventsOf(response: Response): AsyncGenerator<{ event: string; da
 }
 
 /** What is not of interest here is imitated over the rows. */
-async function servicesOn({ db, feed }: FeedNode): Promise<Services> {
+async function servicesOn({ db, feed }: FeedNode): Promise<Omit<Services, 'keys'>> {
   const { logId } = await readHead(db);
   const rowOf = async (id: string, tenant: string | null): Promise<ReplayRow> => {
     const row = await db.replay.findFirst({ where: { id, ...(tenant !== null && { organizationId: tenant }) } });

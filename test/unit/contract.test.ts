@@ -16,14 +16,9 @@ import { schema } from '../../schema/index.ts';
 import { SCHEMA_FILE } from '../../schema/print.ts';
 
 const ABSENT = new Set([
-  'ApiKey',
-  'CreatedApiKey',
   'DriftItem',
   'DriftReport',
-  'Mutation.createApiKey',
   'Mutation.reconcileDirectory',
-  'Mutation.revokeApiKey',
-  'Query.apiKeys',
   'Query.driftReport',
   'Query.driftReports',
   'Replay.confirmToken',
