@@ -1,7 +1,8 @@
 // The composition root: Config → Runtime, from top to bottom, the only place that builds clients. What is opened registers at
 // once how it is closed; closing runs in reverse. `serve` answers, `work` runs the loops, `start` does both.
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Services } from '../schema/services.ts';
 import { createAuthenticate } from './auth/authenticate.ts';
@@ -14,6 +15,7 @@ import { readHead } from './changes/head.ts';
 import { type Config, DEFAULT_WORKOS_API_URL, type StandIn } from './config.ts';
 import { type OpenDb, openDb } from './db/client.ts';
 import { startEmbeddedPostgres } from './db/embedded.ts';
+import { openLeases } from './db/lease.ts';
 import { migrate } from './db/migrate.ts';
 import { applyCatalog } from './entitlements/catalog.ts';
 import { grantRole, revokeGrant } from './entitlements/grants.ts';
@@ -23,21 +25,20 @@ import { type FakeWorkos, startFakeWorkos } from './fake-workos/server.ts';
 import { createFeed } from './feed/feed.ts';
 import { createTail } from './feed/tail.ts';
 import { createRefusalCounter } from './ingest/count-refusals.ts';
-import { createPoller } from './ingest/poll-events.ts';
 import { acceptWebhook } from './ingest/webhook.ts';
 import { type Closer, createCloser } from './lib/closer.ts';
-import { createNudge } from './lib/nudge.ts';
 import type { Logger } from './log.ts';
 import { createAudit } from './ops/audit.ts';
 import { createHealth } from './ops/health.ts';
 import { createReplays } from './ops/replay.ts';
 import { retryEvents } from './ops/retry-events.ts';
 import { skipEvent } from './ops/skip-event.ts';
-import { type ChangeStream, createChangeStream } from './redis/change-stream.ts';
-import { openRedis } from './redis/client.ts';
-import { createRelay } from './relay/relay.ts';
+import { createChangeStream } from './redis/change-stream.ts';
+import { openRedis, type RedisConnections } from './redis/client.ts';
+import { createHints } from './redis/hints.ts';
 import { createHttpServer } from './server/http.ts';
-import { createWorker } from './worker/worker.ts';
+import { createWake } from './worker/wake.ts';
+import { createWorker, type WorkerDeps } from './worker/worker.ts';
 import { createWorkosClient } from './workos/client.ts';
 
 export interface Runtime {
@@ -51,26 +52,34 @@ export interface Runtime {
   stopped: Promise<void>;
 }
 
-const API_POOL = { poolSize: 10, statementTimeoutMs: 10_000, applicationName: 'access-service api' };
-const WORK_POOL = { poolSize: 8, statementTimeoutMs: 120_000, applicationName: 'access-service work' };
+const API_POOL = { statementTimeoutMs: 10_000, applicationName: 'access-service api' };
+const WORK_POOL = { statementTimeoutMs: 120_000, applicationName: 'access-service work' };
 /** Of the fake WorkOS, which only ever speaks to this process. */
 const FAKE_WEBHOOK_SECRET = 'whsec_fake_workos';
 const WORKOS_USER_REQUESTS_PER_SECOND = 4;
 
+/** For tests: a defence switched off, a shorter wait. */
+export type Overrides = Pick<WorkerDeps, 'fenced' | 'leaseTtlMs'>;
+
 /** Rejects with a StartError when something that is configured cannot be used; whatever was opened by then is closed again. */
-export async function startRuntime(config: Config, log: Logger, signal: AbortSignal): Promise<Runtime> {
+export async function startRuntime(config: Config, log: Logger, signal: AbortSignal, overrides: Overrides = {}): Promise<Runtime> {
   const closer = createCloser();
   const close = (): Promise<void> =>
     closer.close((name, error) => log.error({ step: name, error: messageOf(error) }, 'a part could not be closed'));
   try {
-    return await open(config, log, signal, closer, close);
+    return await open(config, log, signal, { closer, close, overrides });
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function open(config: Config, log: Logger, signal: AbortSignal, closer: Closer, close: () => Promise<void>): Promise<Runtime> {
+async function open(
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+  { closer, close, overrides }: { closer: Closer; close: () => Promise<void>; overrides: Overrides },
+): Promise<Runtime> {
   const { mode } = config;
   const serves = mode !== 'work';
   const works = mode !== 'serve';
@@ -79,28 +88,33 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
   // Postgres holds the state, Redis wakes.
   const databaseUrl = config.databaseUrl ?? (await openEmbedded(config, log, closer));
   await migrate({ url: databaseUrl, log });
-  const pool = (options: typeof API_POOL): OpenDb => {
-    const opened = openDb({ url: databaseUrl, log, ...options });
+  const pool = (options: typeof API_POOL, poolSize: number): OpenDb => {
+    const opened = openDb({ url: databaseUrl, log, poolSize, ...options });
     closer.add(options.applicationName, opened.close);
     return opened;
   };
-  const work = pool(WORK_POOL);
-  const api = serves ? pool(API_POOL) : work;
+  const work = pool(WORK_POOL, config.workerPoolSize);
+  const api = serves ? pool(API_POOL, config.databasePoolSize) : work;
   const { logId } = await readHead(work.db);
-  const stream = config.redisUrl ? openStream(config.redisUrl, logId, log, closer) : null;
+  const redis = config.redisUrl ? openConnections(config.redisUrl, log, closer) : null;
+  const stream = redis && createChangeStream({ redis, logId });
 
-  // Each loop is nudged by whoever gives it something to do.
-  const nudges = { poll: createNudge(), apply: createNudge(), relay: createNudge(), replays: createNudge() };
+  // Each loop is woken by whoever gives it something to do, in whichever process.
+  const { nudges, wake, listen } = createWake(redis && createHints({ redis, logId }));
   const onStored = (): void => {
-    nudges.apply.nudge();
-    nudges.poll.nudge();
+    wake('apply');
+    wake('poll');
   };
+  const onChanges = (): void => wake('relay');
+
+  // Loops that outlive the jobs and the server.
   const stop = new AbortController();
   const loops: Promise<void>[] = [];
   closer.add('loops', async () => {
     stop.abort();
     await Promise.all(loops);
   });
+  if (works) loops.push(listen(stop.signal));
 
   // The feed, and what asks it.
   const tail = await createTail({ db: work.db, stream, log });
@@ -117,20 +131,25 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
 
   const webhookSecrets = config.workos ? config.webhookSecrets : [FAKE_WEBHOOK_SECRET];
   let workosError: string | null = null;
-  const replays = createReplays({ db: work.db, nudge: nudges.replays, onChanges: nudges.relay.nudge, log });
+  const replays = createReplays({
+    db: work.db,
+    nudge: { nudge: () => wake('replays'), wait: nudges.replays.wait },
+    onChanges,
+    log,
+  });
   const services: Services = {
     logId,
     feed,
-    catalog: { apply: (options) => applyCatalog(work.db, options).finally(nudges.relay.nudge) },
+    catalog: { apply: (options) => applyCatalog(work.db, options).finally(onChanges) },
     grants: {
-      grant: (options) => grantRole(api.db, options).finally(nudges.relay.nudge),
-      revoke: (options) => revokeGrant(api.db, options).finally(nudges.relay.nudge),
+      grant: (options) => grantRole(api.db, options).finally(onChanges),
+      revoke: (options) => revokeGrant(api.db, options).finally(onChanges),
     },
     replays,
     keys: createKeyStore({ db: api.db, lookup: keyLookup, onRevoked: revalidation.nudge, clock }),
     audit: createAudit({ db: api.db, log }),
     events: {
-      retry: (ids, caller) => retryEvents(api.db, ids, caller).finally(nudges.apply.nudge),
+      retry: (ids, caller) => retryEvents(api.db, ids, caller).finally(() => wake('apply')),
       skip: (id, reason, caller) => skipEvent(api.db, id, reason, caller),
     },
     health: createHealth({
@@ -181,22 +200,37 @@ async function open(config: Config, log: Logger, signal: AbortSignal, closer: Cl
     const target = config.workos ?? { apiKey: fake?.apiKey ?? '', apiUrl: fake?.url ?? '' };
     if (fake) await giveCompanyItsCatalog(work, log);
     const workos = createWorkosClient({ ...target, log });
+    const leases = openLeases({ url: databaseUrl, log });
+    closer.add('leases', leases.close);
     const worker = createWorker({
       db: work.db,
       workos,
       log,
       clock,
+      leases,
+      holder: `${hostname()}/${process.pid}/${randomUUID()}`,
       nudges,
-      poller: createPoller({ db: work.db, workos, log, clock, eventsRetentionDays: config.eventRetentionDays }),
-      relay: createRelay({ db: work.db, stream, onPublished: tail.offer, nudge: nudges.relay, log }),
+      wake,
+      stream,
+      onPublished: tail.offer,
       replays,
+      eventRetentionDays: config.eventRetentionDays,
+      changeRetentionDays: config.changeRetentionDays,
+      // The last connection is for whoever else has something to do.
+      applyConcurrency: Math.max(1, Math.min(config.applyConcurrency, config.workerPoolSize - 1)),
       initialImport: config.initialImport,
       userRequestsPerSecond: target.apiUrl === DEFAULT_WORKOS_API_URL ? WORKOS_USER_REQUESTS_PER_SECOND : Number.POSITIVE_INFINITY,
       onWorkosOutcome: (error) => {
         workosError = error === undefined ? null : messageOf(error);
       },
+      ...overrides,
     });
-    loops.push(worker.run(stop.signal));
+    const jobs = new AbortController();
+    const working = worker.run(jobs.signal);
+    closer.add('jobs', () => {
+      jobs.abort();
+      return working;
+    });
   }
 
   const ended = new Promise<void>((resolve) => {
@@ -219,12 +253,10 @@ async function openEmbedded(config: Config, log: Logger, closer: Closer): Promis
   return embedded.url;
 }
 
-function openStream(redisUrl: string, logId: string, log: Logger, closer: Closer): ChangeStream {
+function openConnections(redisUrl: string, log: Logger, closer: Closer): RedisConnections {
   const redis = openRedis({ url: redisUrl, log });
   closer.add('redis', redis.close);
-  const stream = createChangeStream({ redis, logId });
-  closer.add('change stream', stream.close);
-  return stream;
+  return redis;
 }
 
 async function openFake(config: Config, url: string | null, log: Logger, closer: Closer): Promise<FakeWorkos> {

@@ -1,5 +1,6 @@
-// Whether a failed statement says something about the database (away, overloaded, too slow) rather than about itself: then
-// the same statement may succeed later.
+// Whether a failed statement says something about the database (away, overloaded, too slow), or about who asks, rather than
+// about itself: then the same statement may succeed later.
+import { LeaseLostError } from './lease.ts';
 import { sqlStateOf } from './transaction.ts';
 
 /** First characters of the SQLSTATE. Source: Postgres manual, appendix A. */
@@ -17,6 +18,7 @@ const NAMES =
 const MESSAGES = /connection (terminated|refused|timeout)|timeout exceeded when trying to connect/i;
 
 export function isOutage(error: unknown): boolean {
+  if (error instanceof LeaseLostError) return true;
   const state = sqlStateOf(error);
   if (state && STATES.some((prefix) => state.startsWith(prefix))) return true;
   for (let layer: unknown = error; layer instanceof Object; layer = inner(layer)) {

@@ -21,8 +21,8 @@ export interface Replays {
   cancel(id: string, tenant: string | null): Promise<ReplayRow>;
   /** The row now and whenever it has changed, until it is over. The first `next()` throws NOT_FOUND for unknown and foreign ids. */
   progress(id: string, tenant: string | null, signal: AbortSignal): AsyncIterableIterator<ReplayRow>;
-  /** The worker's loop. */
-  run(signal: AbortSignal): Promise<void>;
+  /** The worker's loop, on the database as its leader may use it. */
+  run(signal: AbortSignal, db?: Db): Promise<void>;
 }
 
 export interface ReplaysDeps {
@@ -105,12 +105,12 @@ export function createReplays(deps: ReplaysDeps): Replays {
 
     progress: (id, tenant, signal) => followReplay({ read: () => find(id, tenant), watchers, pollIntervalMs }, signal),
 
-    async run(signal) {
+    async run(signal, leased = db) {
       const onStep = (changes: boolean): void => {
         if (changes) onChanges();
         tell();
       };
-      await runReplays({ db, log, clock, chunkSize, nudge, pollIntervalMs, stalledAfterMs, onStep }, signal);
+      await runReplays({ db: leased, log, clock, chunkSize, nudge, pollIntervalMs, stalledAfterMs, onStep }, signal);
     },
   };
 }

@@ -14,6 +14,7 @@ import { messageOf } from '../errors.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import { runLoop } from '../lib/loop.ts';
 import type { Nudge } from '../lib/nudge.ts';
+import { within } from '../lib/within.ts';
 import type { Logger } from '../log.ts';
 import type { RecordedChange } from '../model/change.ts';
 import type { ChangeStream } from '../redis/change-stream.ts';
@@ -32,6 +33,7 @@ export interface RelayOptions {
 }
 
 export interface Relay {
+  /** Hands on what is there by then before it ends. */
   run(signal: AbortSignal): Promise<void>;
   /** One round; `run` repeats it. */
   step(): Promise<'again' | 'idle'>;
@@ -39,6 +41,8 @@ export interface Relay {
 
 const PAGE_SIZE = 500;
 const STREAM_CHECK_INTERVAL_MS = 30_000;
+/** What is not handed on by then waits for the next relay; readers have their poll. */
+const FLUSH_TIMEOUT_MS = 3_000;
 
 export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalMs = 500 }: RelayOptions): Relay {
   let streamCheckedAt = Number.NEGATIVE_INFINITY;
@@ -67,6 +71,10 @@ export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalM
     return 'again';
   }
 
+  async function flush(): Promise<void> {
+    while ((await step()) === 'again');
+  }
+
   return {
     step,
     async run(signal) {
@@ -88,6 +96,9 @@ export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalM
           failing = true;
         },
       });
+      await within(FLUSH_TIMEOUT_MS, 'the last changes', flush()).catch((error: unknown) =>
+        log.debug({ err: messageOf(error) }, 'not flushed'),
+      );
     },
   };
 }

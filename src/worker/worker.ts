@@ -1,16 +1,22 @@
-// The loops of `work`, each with one owner, all under one signal: inbox in, inbox applied, changes out, and what keeps them
-// true. Every loop is nudged by what feeds it and polls behind that.
-import { applyBatch, pendingPartitions } from '../apply/apply-batch.ts';
+// The jobs of `work`: inbox in, inbox applied, changes out, and what keeps them true. Any number of processes may run this;
+// each job is led by one of them (leader.ts). Every loop is nudged by what feeds it and polls behind that.
+import { pruneChanges } from '../changes/prune.ts';
 import type { Db } from '../db/client.ts';
+import type { Fenced, Leases } from '../db/lease.ts';
 import { expireGrants } from '../entitlements/grants.ts';
 import { messageOf } from '../errors.ts';
-import type { Poller } from '../ingest/poll-events.ts';
-import { runLoop } from '../lib/loop.ts';
+import { createPoller } from '../ingest/poll-events.ts';
+import { type LoopOptions, runLoop } from '../lib/loop.ts';
 import type { Nudge } from '../lib/nudge.ts';
 import type { Logger } from '../log.ts';
+import { createDirectoryReader } from '../ops/directory-reader.ts';
 import { createImporter, type ImportDeps } from '../ops/import-directory.ts';
 import { refreshNext } from '../ops/refresh-accounts.ts';
+import type { Replays } from '../ops/replay.ts';
+import { createRelay, type RelayOptions } from '../relay/relay.ts';
 import type { WorkosClient } from '../workos/client.ts';
+import { createApplyStep } from './apply-loop.ts';
+import { runAsLeader, type Term } from './leader.ts';
 import { createSyncStep } from './sync-loop.ts';
 
 /** Each is nudged by whoever gives its loop something to do. */
@@ -22,78 +28,122 @@ export interface WorkerNudges {
 
 export interface WorkerDeps {
   db: Db;
+  leases: Leases;
+  /** Names this process among those that want a lease. */
+  holder: string;
   workos: WorkosClient;
   log: Logger;
   clock: () => Date;
+  /** Of this process: its loops wait on them. */
   nudges: WorkerNudges;
-  poller: Poller;
-  relay: { run(signal: AbortSignal): Promise<void> };
-  replays: { run(signal: AbortSignal): Promise<void> };
+  /** Wakes the loop wherever it runs. */
+  wake: (loop: keyof WorkerNudges) => void;
+  stream: RelayOptions['stream'];
+  onPublished: RelayOptions['onPublished'];
+  replays: Pick<Replays, 'run'>;
   initialImport: 'auto' | 'off';
+  eventRetentionDays: number;
+  changeRetentionDays: number;
+  /** Organizations that are applied at a time. */
+  applyConcurrency: number;
   userRequestsPerSecond: number;
   onWorkosOutcome: (error: unknown) => void;
   pollIntervalMs?: number;
+  /** See leader.ts. */
+  fenced?: Fenced | undefined;
+  leaseTtlMs?: number | undefined;
 }
 
 const APPLY_INTERVAL_MS = 1_000;
 const IMPORT_INTERVAL_MS = 2_000;
 const REFRESH_INTERVAL_MS = 1_000;
 const EXPIRY_INTERVAL_MS = 1_000;
+const PRUNE_INTERVAL_MS = 60_000;
+const PRUNE_BATCH = 5_000;
+const DAY_SECONDS = 86_400;
+
+type Step = Parameters<typeof runLoop>[0];
 
 export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Promise<void> } {
-  const { db, workos, log, clock, nudges, poller, relay, replays, initialImport, userRequestsPerSecond, pollIntervalMs = 2_000 } = deps;
-  const imports: ImportDeps = { db, workos, log, clock, userRequestsPerSecond };
-  const importer = createImporter(imports);
-  const sync = createSyncStep({
-    db,
-    log,
-    poller,
-    imports,
-    importer,
-    initialImport,
-    onStored: nudges.apply.nudge,
-    onOutcome: deps.onWorkosOutcome,
-  });
-  const onError = (loop: string) => (error: unknown, failures: number) =>
-    log.warn({ loop, failures, error: messageOf(error) }, 'a loop failed and goes on after a pause');
+  const { workos, log, clock, nudges, wake, initialImport, pollIntervalMs = 2_000 } = deps;
 
-  async function applyStep(signal: AbortSignal): Promise<'again' | 'idle'> {
-    let more = false;
-    for (const partition of await pendingPartitions(db)) {
-      if (signal.aborted) break;
-      const result = await applyBatch(db, partition, { requestImports: initialImport === 'auto' });
-      if (result.changes > 0) nudges.relay.nudge();
-      if (result.quarantined > 0)
-        log.error({ partition, events: result.quarantined }, 'events were quarantined; see directoryEvents(statuses: [QUARANTINED])');
-      more ||= result.more;
-    }
-    return more ? 'again' : 'idle';
-  }
+  const loop = (name: string, term: Term, step: Step, options: Pick<LoopOptions, 'idleMs' | 'nudge'>): Promise<void> =>
+    runLoop(step, {
+      ...options,
+      signal: term.signal,
+      onError: (error, failures) => log.warn({ loop: name, failures, error: messageOf(error) }, 'a loop failed and goes on after a pause'),
+    });
 
   const again = (did: boolean): 'again' | 'idle' => {
-    if (did) nudges.relay.nudge();
+    if (did) wake('relay');
     return did ? 'again' : 'idle';
   };
 
+  /** WorkOS → inbox: the poller and the full reads. */
+  async function sync(term: Term): Promise<void> {
+    const { db } = term;
+    const reader = createDirectoryReader({ workos, clock, userRequestsPerSecond: deps.userRequestsPerSecond });
+    const imports: ImportDeps = { db, workos, reader, log, clock };
+    const importer = createImporter(imports);
+    const poll = createSyncStep({
+      db,
+      log,
+      poller: createPoller({ db, workos, log, clock, eventsRetentionDays: deps.eventRetentionDays }),
+      imports,
+      importer,
+      initialImport,
+      onStored: () => wake('apply'),
+      onOutcome: deps.onWorkosOutcome,
+    });
+    await Promise.all([
+      loop('sync', term, poll, { idleMs: pollIntervalMs, nudge: nudges.poll }),
+      loop('import', term, async (s) => again(await importer.step(s)), { idleMs: IMPORT_INTERVAL_MS }),
+    ]);
+  }
+
+  const apply = (term: Term): Promise<void> => {
+    const step = createApplyStep({
+      db: term.db,
+      log,
+      concurrency: deps.applyConcurrency,
+      requestImports: initialImport === 'auto',
+      onChanges: () => wake('relay'),
+    });
+    return loop('apply', term, step, { idleMs: APPLY_INTERVAL_MS, nudge: nudges.apply });
+  };
+
+  /** What time alone brings about. */
+  async function upkeep(term: Term): Promise<void> {
+    const { db } = term;
+    const keepSeconds = deps.changeRetentionDays * DAY_SECONDS;
+    await Promise.all([
+      loop('refresh', term, async (s) => again(await refreshNext({ db, workos, log, clock }, s)), { idleMs: REFRESH_INTERVAL_MS }),
+      loop('expiry', term, async () => again((await expireGrants(db, clock())) > 0), { idleMs: EXPIRY_INTERVAL_MS }),
+      loop(
+        'retention',
+        term,
+        async () => ((await pruneChanges(db, { keepSeconds, limit: PRUNE_BATCH })) === PRUNE_BATCH ? 'again' : 'idle'),
+        { idleMs: PRUNE_INTERVAL_MS },
+      ),
+    ]);
+  }
+
+  const relay = ({ db, signal }: Term): Promise<void> =>
+    createRelay({ db, stream: deps.stream, onPublished: deps.onPublished, nudge: nudges.relay, log }).run(signal);
+
   return {
     async run(signal) {
-      await Promise.all([
-        runLoop(sync, { signal, idleMs: pollIntervalMs, nudge: nudges.poll, onError: onError('sync') }),
-        runLoop(applyStep, { signal, idleMs: APPLY_INTERVAL_MS, nudge: nudges.apply, onError: onError('apply') }),
-        runLoop(async (s) => again(await importer.step(s)), { signal, idleMs: IMPORT_INTERVAL_MS, onError: onError('import') }),
-        runLoop(async (s) => again(await refreshNext({ db, workos, log, clock }, s)), {
-          signal,
-          idleMs: REFRESH_INTERVAL_MS,
-          onError: onError('refresh'),
-        }),
-        runLoop(async () => again((await expireGrants(db, clock())) > 0), {
-          signal,
-          idleMs: EXPIRY_INTERVAL_MS,
-          onError: onError('expiry'),
-        }),
-        relay.run(signal),
-        replays.run(signal),
-      ]);
+      const lead = (job: string, until: AbortSignal, run: (term: Term) => Promise<void>): Promise<void> =>
+        runAsLeader({ ...deps, ttlMs: deps.leaseTtlMs }, job, until, run);
+      // The relay ends last, so that what the others have just committed is handed on.
+      const relaying = new AbortController();
+      const others = Promise.all([
+        lead('sync', signal, sync),
+        lead('apply', signal, apply),
+        lead('upkeep', signal, upkeep),
+        lead('replays', signal, (term) => deps.replays.run(term.signal, term.db)),
+      ]).finally(() => relaying.abort());
+      await Promise.all([others, lead('relay', relaying.signal, relay)]);
     },
   };
 }

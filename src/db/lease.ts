@@ -1,0 +1,121 @@
+// Who leads a job: one row each, with an epoch that every takeover raises. Only the clock of the database counts, so a wrong
+// clock here alters nothing. Taking, renewing and releasing go over a connection of their own: a pool that is busy with the
+// job must not cost its leader the lease.
+//
+// Fencing: every transaction of a leader begins with a look at the row, which it then holds FOR KEY SHARE until it ends.
+//   - A leader whose lease has run out, or that was followed by another, fails there, however long it was frozen.
+//   - A transaction that has passed goes on safely: a takeover alters the epoch, a key column, and passes by a row that is held.
+//   - A leader that freezes inside a transaction would hold up its successor; the server ends such a session after a while.
+// So transactions of two leaders of one job never overlap, and those of the older one all come first.
+import pg from 'pg';
+import type { Logger } from '../log.ts';
+import type { Db, Tx } from './client.ts';
+
+export interface Lease {
+  job: string;
+  holder: string;
+  epoch: bigint;
+}
+
+export interface Leases {
+  /** null: another process has it. */
+  take(job: string, holder: string, ttlMs: number): Promise<Lease | null>;
+  /** false: it is lost for good. */
+  renew(lease: Lease, ttlMs: number): Promise<boolean>;
+  /** Whoever wants it can have it at once. */
+  release(lease: Lease): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Thrown inside a transaction of a leader that is none any more; nothing of the transaction stays. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+}
+
+const ANSWER_TIMEOUT_MS = 3_000;
+
+// By primary key. A row that is held by a running transaction of the last leader is left alone until the next try.
+const TAKE = `
+  WITH free AS (SELECT job FROM lease WHERE job = $1 AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED),
+  taken AS (
+    UPDATE lease SET holder = $2, epoch = epoch + 1, expires_at = clock_timestamp() + $3 * interval '1 millisecond' FROM free WHERE lease.job = free.job
+    RETURNING epoch
+  ), first AS (
+    INSERT INTO lease (job, holder, epoch, expires_at)
+    SELECT $1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond' WHERE NOT EXISTS (SELECT 1 FROM lease WHERE job = $1)
+    ON CONFLICT DO NOTHING RETURNING epoch
+  )
+  SELECT epoch FROM taken UNION ALL SELECT epoch FROM first`;
+
+const RENEW = `
+  UPDATE lease SET expires_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE job = $1 AND epoch = $2 AND expires_at > clock_timestamp()`;
+
+const RELEASE = 'UPDATE lease SET expires_at = clock_timestamp() WHERE job = $1 AND epoch = $2 AND expires_at > clock_timestamp()';
+
+export function openLeases({ url, log }: { url: string; log: Logger }): Leases {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 1,
+    connectionTimeoutMillis: ANSWER_TIMEOUT_MS,
+    statement_timeout: ANSWER_TIMEOUT_MS,
+    // A frozen server keeps no time.
+    query_timeout: ANSWER_TIMEOUT_MS,
+    keepAlive: true,
+    application_name: 'access-service leases',
+  });
+  pool.on('error', (error) => log.debug({ err: error.message }, 'the connection for leases was lost'));
+  return {
+    async take(job, holder, ttlMs) {
+      const [row] = (await pool.query<{ epoch: string }>(TAKE, [job, holder, ttlMs])).rows;
+      return row ? { job, holder, epoch: BigInt(row.epoch) } : null;
+    },
+    renew: async ({ job, epoch }, ttlMs) => (await pool.query(RENEW, [job, String(epoch), ttlMs])).rowCount === 1,
+    release: async ({ job, epoch }) => void (await pool.query(RELEASE, [job, String(epoch)])),
+    close: () => pool.end(),
+  };
+}
+
+/** How long a leader may leave a transaction alone; less than that is a busy process, more is a frozen one. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
+
+// By primary key. The short leash is for this transaction only.
+const ASSERT = `
+  SELECT set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_TIMEOUT_MS}', true) AS "leash"
+  FROM lease WHERE job = $1 AND epoch = $2 AND expires_at > clock_timestamp() FOR KEY SHARE`;
+
+export async function assertLease(tx: Tx, { job, epoch }: Lease): Promise<void> {
+  const rows = await tx.$queryRawUnsafe<unknown[]>(ASSERT, job, epoch);
+  if (rows.length === 0) throw new LeaseLostError(`the lease of "${job}" (epoch ${epoch}) is lost`);
+}
+
+export type Fenced = (db: Db, lease: Lease, onLost: () => void) => Db;
+
+/**
+ * The database as a leader may use it: every transaction, and every single statement by $executeRawUnsafe, checks the lease.
+ * Reads do not; a write by other means must be part of a transaction.
+ */
+export const fenced: Fenced = (db, lease, onLost) => {
+  const check = async (tx: Tx): Promise<void> => {
+    try {
+      await assertLease(tx, lease);
+    } catch (error) {
+      if (error instanceof LeaseLostError) onLost();
+      throw error;
+    }
+  };
+  type Work = (tx: Tx) => Promise<unknown>;
+  const transaction = (work: Work, options?: object): Promise<unknown> =>
+    db.$transaction(async (tx) => {
+      await check(tx);
+      return work(tx);
+    }, options);
+  const execute = (sql: string, ...params: unknown[]): Promise<unknown> => transaction((tx) => tx.$executeRawUnsafe(sql, ...params));
+  return new Proxy(db, {
+    get(target, key) {
+      if (key === '$transaction') return transaction;
+      if (key === '$executeRawUnsafe') return execute;
+      const value: unknown = Reflect.get(target, key);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+};

@@ -1,0 +1,36 @@
+// Who wakes whom: each loop has a nudge in this process, and whoever gives a loop something to do wakes it wherever it runs,
+// here and, through hints, in the other processes. A hint that is lost costs one poll.
+import { createNudge, type Nudge } from '../lib/nudge.ts';
+
+const LOOPS = ['poll', 'apply', 'relay', 'replays'] as const;
+export type WakeableLoop = (typeof LOOPS)[number];
+
+export interface Wake {
+  /** Each is waited on by one loop of this process. */
+  nudges: Readonly<Record<WakeableLoop, Nudge>>;
+  wake(loop: WakeableLoop): void;
+  /** Takes hints of other processes until the signal aborts. */
+  listen(signal: AbortSignal): Promise<void>;
+}
+
+export interface HintsOfOthers {
+  send(hint: string): void;
+  listen(onHint: (hint: string | null) => void, signal: AbortSignal): Promise<void>;
+}
+
+/** null: there are no other processes. */
+export function createWake(hints: HintsOfOthers | null): Wake {
+  const nudges = { poll: createNudge(), apply: createNudge(), relay: createNudge(), replays: createNudge() };
+  return {
+    nudges,
+    wake(loop) {
+      nudges[loop].nudge();
+      hints?.send(loop);
+    },
+    async listen(signal) {
+      await hints?.listen((hint) => {
+        for (const loop of LOOPS) if (hint === null || hint === loop) nudges[loop].nudge();
+      }, signal);
+    },
+  };
+}
