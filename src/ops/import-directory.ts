@@ -5,20 +5,19 @@ import { applyObservations } from '../apply/apply-batch.ts';
 import { parseDirectories, type StateReadPage } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { failpoint } from '../lib/failpoint.ts';
-import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../log.ts';
 import { versionAt } from '../model/version.ts';
 import type { Page, WorkosClient } from '../workos/client.ts';
 import { WorkosError } from '../workos/workos-error.ts';
+import type { DirectoryReader } from './directory-reader.ts';
 import { causeOfRead, keepStateRead, observationOf, versionOfReadNow } from './state-read.ts';
 
 export interface ImportDeps {
   db: Db;
-  workos: Pick<WorkosClient, 'listDirectories' | 'listUsers' | 'listGroups'>;
+  workos: Pick<WorkosClient, 'listDirectories'>;
+  reader: DirectoryReader;
   log: Logger;
   clock: () => Date;
-  /** WorkOS allows 4 requests a second to /directory_users of one directory; Infinity against a stand-in. */
-  userRequestsPerSecond: number;
 }
 
 type ImportPhase = 'USERS' | 'GROUPS' | 'MEMBERSHIPS' | 'FINISHED';
@@ -37,9 +36,6 @@ interface ImportRow {
 type Place = Pick<ImportRow, 'phase' | 'pageAfter' | 'groupId'>;
 
 const PAGE_SIZE = 100;
-/** One transaction takes so many pages of members, and about so many members. */
-const GROUPS_PER_STEP = 25;
-const MEMBERS_PER_STEP = 250;
 
 const REQUEST = `
   INSERT INTO directory_import (directory_id, organization_id, version)
@@ -102,27 +98,9 @@ export async function requestFullReads(deps: ImportDeps, signal: AbortSignal): P
   await deps.db.$executeRawUnsafe(REQUEST_AGAIN);
 }
 
-const whenGone = (error: unknown): Pick<Page, 'items' | 'after'> => {
-  // A group that was deleted since it was listed has no members; the event that says so will follow.
-  if (error instanceof WorkosError && error.kind === 'not_found') return { items: [], after: null };
-  throw error;
-};
-
 /** Reads one page of the first unfinished import. false: there is none. */
 export function createImporter(deps: ImportDeps): { step(signal: AbortSignal): Promise<boolean> } {
-  const { db, workos, log, clock, userRequestsPerSecond } = deps;
-  let nextUserRequestAt = 0;
-
-  async function listUsers(
-    target: { directoryId: string } | { groupId: string },
-    after: string | null,
-    signal: AbortSignal,
-  ): Promise<Page> {
-    await sleep(nextUserRequestAt - clock().getTime(), signal);
-    signal.throwIfAborted();
-    nextUserRequestAt = clock().getTime() + 1_000 / userRequestsPerSecond;
-    return workos.listUsers({ ...target, after: after ?? undefined, limit: PAGE_SIZE, signal });
-  }
+  const { db, reader, log, clock } = deps;
 
   /** Applies and keeps pages and moves on, all or nothing. */
   async function take(row: ImportRow, pages: readonly StateReadPage[], next: Place): Promise<void> {
@@ -138,28 +116,25 @@ export function createImporter(deps: ImportDeps): { step(signal: AbortSignal): P
     });
   }
 
-  /** Members of the groups that come next, until there is enough for a transaction or a group has more pages. */
   async function readMembers(row: ImportRow, signal: AbortSignal): Promise<void> {
     const { directoryId, organizationId } = row;
-    const pages: StateReadPage[] = [];
-    let place: Place = { phase: 'MEMBERSHIPS', pageAfter: row.pageAfter, groupId: row.groupId };
-    const groups = await db.$queryRawUnsafe<{ id: string }[]>(NEXT_GROUPS, directoryId, row.groupId ?? '', GROUPS_PER_STEP);
-    // A group with pages left stands in the row; then the next ones follow.
-    const ids = [...(row.pageAfter && row.groupId ? [row.groupId] : []), ...groups.map((group) => group.id)];
-    let taken = 0;
-    for (const groupId of ids) {
-      const page = await listUsers({ groupId }, place.pageAfter, signal).catch(whenGone);
-      pages.push({ directoryId, kind: 'MEMBERS', group: { id: groupId, directoryId, organizationId }, userId: null, items: page.items });
-      place = { phase: 'MEMBERSHIPS', pageAfter: page.after, groupId };
-      taken += page.items.length;
-      if (page.after || taken >= MEMBERS_PER_STEP) break;
+    const nextGroups = async (afterId: string, limit: number): Promise<string[]> =>
+      (await db.$queryRawUnsafe<{ id: string }[]>(NEXT_GROUPS, directoryId, afterId, limit)).map(({ id }) => id);
+    const { pages, place } = await reader.members(directoryId, row, nextGroups, signal);
+    if (pages.length === 0) {
+      const complete: StateReadPage = { directoryId, kind: 'COMPLETE', group: null, userId: null, items: [] };
+      return take(row, [complete], { phase: 'FINISHED', pageAfter: null, groupId: null });
     }
-    if (pages.length > 0) return take(row, pages, place);
-    return take(row, [{ directoryId, kind: 'COMPLETE', group: null, userId: null, items: [] }], {
-      phase: 'FINISHED',
-      pageAfter: null,
-      groupId: null,
-    });
+    const reads = pages.map(
+      ({ groupId, items }): StateReadPage => ({
+        directoryId,
+        kind: 'MEMBERS',
+        group: { id: groupId, directoryId, organizationId },
+        userId: null,
+        items,
+      }),
+    );
+    return take(row, reads, { phase: 'MEMBERSHIPS', ...place });
   }
 
   async function readPage(row: ImportRow, signal: AbortSignal): Promise<void> {
@@ -167,7 +142,7 @@ export function createImporter(deps: ImportDeps): { step(signal: AbortSignal): P
     const base = { directoryId, group: null, userId: null };
     switch (row.phase) {
       case 'USERS': {
-        const page = await listUsers({ directoryId }, pageAfter, signal);
+        const page = await reader.users(directoryId, pageAfter, signal);
         return take(row, [{ ...base, kind: 'USERS', items: page.items }], {
           phase: page.after ? 'USERS' : 'GROUPS',
           pageAfter: page.after,
@@ -175,7 +150,7 @@ export function createImporter(deps: ImportDeps): { step(signal: AbortSignal): P
         });
       }
       case 'GROUPS': {
-        const page = await workos.listGroups({ directoryId, after: pageAfter ?? undefined, limit: PAGE_SIZE, signal });
+        const page = await reader.groups(directoryId, pageAfter, signal);
         return take(row, [{ ...base, kind: 'GROUPS', items: page.items }], {
           phase: page.after ? 'GROUPS' : 'MEMBERSHIPS',
           pageAfter: page.after,
