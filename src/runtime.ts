@@ -98,6 +98,8 @@ async function open(
   const { logId } = await readHead(work.db);
   const redis = config.redisUrl ? openConnections(config.redisUrl, log, closer) : null;
   const stream = redis && createChangeStream({ redis, logId });
+  const counters = redis && serves ? redis.openCounters() : null;
+  if (counters) closer.add('counters', () => counters.disconnect());
 
   // Each loop is woken by whoever gives it something to do, in whichever process.
   const { nudges, wake, listen } = createWake(redis && createHints({ redis, logId }));
@@ -173,7 +175,9 @@ async function open(
       authenticate: createAuthenticate({ adminApiKey: key, keys: keyLookup, lastUsed, verifyToken, clock }),
       revalidation,
       log,
-      policy: { introspection: !config.production },
+      policy: config.policy,
+      limits: config.limits,
+      counters,
       webhooks: {
         accept: (delivery) =>
           acceptWebhook({ db: api.db, log, secrets: webhookSecrets, refusals, onStored }, { ...delivery, now: clock() }),

@@ -47,6 +47,7 @@ const RULES: Rules = {
     ws: ['server'],
     '@escape.tech/graphql-armor': ['server'],
     jose: ['auth'],
+    'rate-limiter-flexible': ['server'],
     pino: ['log'],
     commander: ['cli', 'commands'],
   },

@@ -12,10 +12,13 @@ export interface RedisConnections {
   request: Redis;
   /** Not connected yet. The caller ends it with `disconnect()`. */
   openReader(): Redis;
+  /** For counters that nobody may wait for: an answer within a tenth of a second, or an error. The caller ends it with `disconnect()`. */
+  openCounters(): Redis;
   close(): void;
 }
 
 export const REQUEST_TIMEOUT_MS = 2_000;
+const COUNTER_TIMEOUT_MS = 100;
 
 export function openRedis({ url, log }: { url: string; log: Logger }): RedisConnections {
   const request = new Redis(url, {
@@ -55,6 +58,20 @@ export function openRedis({ url, log }: { url: string; log: Logger }): RedisConn
       // Its owner learns of every fault by a rejected command.
       reader.on('error', () => {});
       return reader;
+    },
+    openCounters() {
+      const counters = new Redis(url, {
+        protocol: 2,
+        connectionName: 'access-service-counters',
+        connectTimeout: REQUEST_TIMEOUT_MS,
+        commandTimeout: COUNTER_TIMEOUT_MS,
+        socketTimeout: 5 * COUNTER_TIMEOUT_MS,
+        enableOfflineQueue: false,
+        maxRetriesPerRequest: 0,
+        retryStrategy: () => 1_000,
+      });
+      counters.on('error', () => {}); // the request connection tells of an outage
+      return counters;
     },
     close: () => request.disconnect(),
   };

@@ -2,6 +2,7 @@
 import type { Services } from '../../schema/services.ts';
 import type { Authenticate } from '../auth/caller.ts';
 import type { Revalidation } from '../auth/revalidate.ts';
+import type { Policy } from '../config.ts';
 import type { Db } from '../db/client.ts';
 import type { Logger } from '../log.ts';
 import type { Limits } from './limits.ts';
@@ -13,8 +14,6 @@ export interface ServerDeps {
   /** Of what lives longer than a request. */
   revalidation: Revalidation;
   log: Logger;
-  /** Without GraphiQL. */
-  production: boolean;
   webhooks: {
     accept(delivery: { body: Buffer; signature: string | undefined }): Promise<{ status: number; body: unknown }>;
     /** A delivery that was refused before it came to `accept`. */
@@ -22,5 +21,8 @@ export interface ServerDeps {
   };
   /** What an answer depends on. Names go to whoever asks; reasons belong in the log. */
   readiness(): Promise<readonly { name: string; ok: boolean }[]>;
+  policy?: Partial<Policy>;
   limits?: Partial<Limits>;
+  /** A Redis connection for rate limits, which count for all processes together then. */
+  counters?: object | null;
 }

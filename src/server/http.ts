@@ -2,16 +2,24 @@
 // is answered without a caller, the page of GraphiQL excepted, which holds no data.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { StartError } from '../errors.ts';
+import { AccessError, StartError } from '../errors.ts';
+import { createAdmission } from './admission.ts';
+import { createAddressOf } from './client-address.ts';
 import type { ServerDeps } from './deps.ts';
 import { cutFor } from './faults.ts';
 import { sendPage, wantsPage } from './graphiql.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { respondJson, respondUnauthenticated, setSecurityHeaders } from './respond.ts';
+import { checkOrigin } from './origin.ts';
+import { DEFAULT_POLICY } from './policy.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
+import { respondJson, respondRefusal, respondUnauthenticated, setSecurityHeaders } from './respond.ts';
 import { isEventStream, sendResponse } from './send-response.ts';
-import { handleWebhook } from './webhook-route.ts';
+import { createWebhookRoute } from './webhook-route.ts';
 import { createWebSockets } from './websocket.ts';
 import { createGraphql } from './yoga.ts';
+
+/** The one form that no page of another origin can send without being asked first. */
+const isJson = ({ headers }: IncomingMessage): boolean => /^application\/json *(;|$)/i.test(headers['content-type'] ?? '');
 
 export interface HttpServer {
   /** The port, which is of interest when 0 was asked for. */
@@ -21,17 +29,27 @@ export interface HttpServer {
 }
 
 export function createHttpServer(deps: ServerDeps): HttpServer {
-  const { authenticate, log, production, readiness } = deps;
+  const { log, readiness } = deps;
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
-  const yoga = createGraphql(deps);
-  const sockets = createWebSockets(deps, yoga);
+  const policy = { ...DEFAULT_POLICY, ...deps.policy };
+  const addressOf = createAddressOf(policy.trustedProxies);
+  const admission = createAdmission(deps.authenticate, limits, deps.counters ?? null);
+  const graphql = createGraphql(deps);
+  const sockets = createWebSockets(deps, { ...graphql, admission, addressOf });
+  const handleWebhook = createWebhookRoute(deps, { admission, addressOf });
   const streams = new Set<ServerResponse>();
   let closing = false;
 
   async function handleGraphql(req: IncomingMessage, res: ServerResponse, url: URL): Promise<void> {
-    if (!production && wantsPage(req, url)) return sendPage(res);
-    const caller = await authenticate(req.headers.authorization);
+    checkOrigin(req, policy.allowedOrigins);
+    if (policy.introspection && !policy.persistedOnly && wantsPage(req, url)) return sendPage(res);
+    const address = addressOf(req);
+    const caller = await admission.authenticate(address, req.headers.authorization);
     if (!caller) return respondUnauthenticated(res);
+    await admission.operation(caller, address);
+    if (req.method === 'POST' && !isJson(req)) {
+      return respondRefusal(res, new AccessError('BAD_USER_INPUT', 'Send JSON: `Content-Type: application/json`.'), 415);
+    }
     const gone = new AbortController();
     res.once('close', () => {
       gone.abort();
@@ -41,7 +59,7 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     const onFault = (errorCode: unknown, streaming: boolean) => {
       if (streaming && cutFor(errorCode, streaming)) res.destroy();
     };
-    const response = await yoga.handleNodeRequestAndResponse(req, res, { caller, signal: gone.signal, onFault });
+    const response = await graphql.yoga.handleNodeRequestAndResponse(req, res, { caller, signal: gone.signal, onFault });
     await sendResponse(response, res, limits);
   }
 
@@ -59,7 +77,7 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
       case '/graphql':
         return handleGraphql(req, res, url);
       case '/webhooks/workos':
-        return handleWebhook(deps, req, res);
+        return handleWebhook(req, res);
       case '/livez':
         return respondJson(res, 200, { live: true });
       case '/readyz':
@@ -69,9 +87,15 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     }
   }
 
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (req, res) => {
+  const patience = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: limits.slownessCheckMs,
+  };
+  const server = createServer(patience, (req, res) => {
     handle(req, res).catch((error: unknown) => {
       if (req.destroyed && !req.complete) return; // the client went away in the middle of its own request
+      if (error instanceof AccessError && !res.headersSent) return respondRefusal(res, error);
       log.error({ err: error, path: req.url?.split('?')[0] }, 'a request could not be answered');
       if (res.headersSent) res.destroy();
       else respondJson(res, 500, { error: 'internal' });
@@ -80,8 +104,15 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
   });
   server.on('upgrade', (req, socket, head) => {
     socket.on('error', (error: Error) => log.debug({ err: error.message }, 'an upgrade failed'));
-    if (!closing && URL.parse(req.url ?? '', 'http://localhost')?.pathname === '/graphql') sockets.upgrade(req, socket, head);
-    else socket.end(`HTTP/1.1 ${closing ? '503 Service Unavailable' : '404 Not Found'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    const admit = async (): Promise<void> => {
+      if (closing) throw new AccessError('UNAVAILABLE', 'The service is about to stop. Connect again.');
+      if (URL.parse(req.url ?? '', 'http://localhost')?.pathname !== '/graphql')
+        throw new AccessError('NOT_FOUND', 'Sockets are at /graphql.');
+      checkOrigin(req, policy.allowedOrigins);
+      await admission.connect(addressOf(req));
+      sockets.upgrade(req, socket, head);
+    };
+    admit().catch((error: unknown) => refuseUpgrade(socket, error));
   });
 
   return {

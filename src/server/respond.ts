@@ -1,5 +1,6 @@
 // Plain answers, and the headers that every answer carries.
 import type { ServerResponse } from 'node:http';
+import { AccessError, type ErrorCode } from '../errors.ts';
 
 const API_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
@@ -20,6 +21,31 @@ export function respondJson(res: ServerResponse, status: number, body: unknown, 
 
 /** A refusal in the form of a GraphQL response. The body of the request was not read, so the connection cannot serve another. */
 export function respondUnauthenticated(res: ServerResponse): void {
-  const error = { message: 'Send a valid key: `Authorization: Bearer <key>`.', extensions: { code: 'UNAUTHENTICATED' } };
-  respondJson(res, 401, { errors: [error] }, { 'WWW-Authenticate': 'Bearer', Connection: 'close' });
+  respondRefusal(res, new AccessError('UNAUTHENTICATED', 'Send a valid key: `Authorization: Bearer <key>`.'));
 }
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  RATE_LIMITED: 429,
+  INTERNAL: 500,
+  UNAVAILABLE: 503,
+};
+
+export const statusOf = (code: ErrorCode): number => STATUS[code] ?? 400;
+
+/** The same of any request that was refused before GraphQL saw it. */
+export function respondRefusal(res: ServerResponse, { code, message, details }: AccessError, status = statusOf(code)): void {
+  respondJson(
+    res,
+    status,
+    { errors: [{ message, extensions: { ...details, code } }] },
+    { ...refusalHeaders(code, details), Connection: 'close' },
+  );
+}
+
+export const refusalHeaders = (code: ErrorCode, details: AccessError['details']): Record<string, string> => ({
+  ...(code === 'UNAUTHENTICATED' && { 'WWW-Authenticate': 'Bearer' }),
+  ...(typeof details.retryAfterSeconds === 'number' && { 'Retry-After': String(details.retryAfterSeconds) }),
+});

@@ -10,18 +10,20 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Report, toGraphQLError } from '../../schema/errors.ts';
 import type { Caller } from '../auth/caller.ts';
 import { AccessError } from '../errors.ts';
+import type { Admission } from './admission.ts';
+import type { AddressOf } from './client-address.ts';
 import type { ServerDeps } from './deps.ts';
 import { cutFor } from './faults.ts';
 import { keepAlive } from './keep-alive.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import type { Asking, Yoga } from './yoga.ts';
+import type { Asking, Graphql } from './yoga.ts';
 
-const CONNECTION_INIT_TIMEOUT_MS = 5_000;
 const GOODBYE_MS = 2_000;
 
 interface Extra extends Record<PropertyKey, unknown> {
   socket: WebSocket;
   request: IncomingMessage;
+  address: string;
   gone: AbortSignal;
   caller?: Caller;
 }
@@ -35,10 +37,15 @@ export interface WebSockets {
 }
 
 /** The functions of one operation's pipeline travel with it as its root value, as Yoga's own recipe has it. */
-type Pipeline = Pick<ReturnType<Yoga['getEnveloped']>, 'execute' | 'subscribe'>;
+type Pipeline = Pick<ReturnType<Graphql['yoga']['getEnveloped']>, 'execute' | 'subscribe'>;
 
-export function createWebSockets(deps: ServerDeps, yoga: Yoga): WebSockets {
-  const { authenticate, log, revalidation } = deps;
+export interface WebSocketDeps extends Graphql {
+  admission: Admission;
+  addressOf: AddressOf;
+}
+
+export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, addressOf }: WebSocketDeps): WebSockets {
+  const { log, revalidation } = deps;
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
   const report: Report = (cause) => log.error({ err: cause }, 'a request over WebSocket failed');
   const format = (error: GraphQLError): GraphQLFormattedError => {
@@ -48,28 +55,38 @@ export function createWebSockets(deps: ServerDeps, yoga: Yoga): WebSockets {
   };
 
   const protocol = makeServer<Params, Extra>({
-    connectionInitWaitTimeout: CONNECTION_INIT_TIMEOUT_MS,
+    connectionInitWaitTimeout: limits.connectionInitTimeoutMs,
     async onConnect({ connectionParams, extra }) {
       const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? extra.request.headers.authorization;
-      const caller = typeof given === 'string' ? await authenticate(given) : null;
-      if (caller) {
-        extra.caller = caller;
-        revalidation.watch(caller, extra.gone, () => forbid(extra));
-        return true;
+      try {
+        const caller = await admission.authenticate(extra.address, typeof given === 'string' ? given : null);
+        if (caller) {
+          const leave = await admission.enter(caller);
+          if (extra.gone.aborted) leave();
+          else extra.gone.addEventListener('abort', leave, { once: true });
+          extra.caller = caller;
+          revalidation.watch(caller, extra.gone, () => forbid(extra));
+          return true;
+        }
+        extra.socket.close(4401, 'Unauthorized');
+      } catch (error) {
+        if (!(error instanceof AccessError)) throw error;
+        extra.socket.close(1013, 'Try again later');
       }
-      extra.socket.close(4401, 'Unauthorized');
       return false;
     },
-    async onSubscribe({ extra, subscriptions }, _id, { query, operationName, variables }) {
+    async onSubscribe({ extra, subscriptions }, _id, payload) {
       // Thrown from here, an error would close the whole socket with a code that clients never try again.
       try {
-        // A peer need not heed a close frame.
-        if (!(await revalidation.holds(extra.caller as Caller))) throw forbid(extra);
         if (Object.keys(subscriptions).length > limits.subscriptionsPerSocket) {
           throw new AccessError('RATE_LIMITED', `At most ${limits.subscriptionsPerSocket} operations at a time on one socket.`);
         }
+        // A peer need not heed a close frame.
+        if (!(await revalidation.holds(extra.caller as Caller))) throw forbid(extra);
+        await admission.operation(extra.caller as Caller, extra.address);
+        const { operationName, variables } = payload;
         const { schema, parse, validate, contextFactory, execute, subscribe } = yoga.getEnveloped(askingOf(extra));
-        const document = parse(query);
+        const document = parse(textOf(payload) ?? '');
         const faults = validate(schema, document);
         if (faults.length > 0) return faults;
         const rootValue: Pipeline = { execute, subscribe };
@@ -104,7 +121,7 @@ export function createWebSockets(deps: ServerDeps, yoga: Yoga): WebSockets {
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) => socket.on('message', (data) => void take(String(data)).catch(fail)),
       },
-      { socket, request, gone: gone.signal },
+      { socket, request, address: addressOf(request), gone: gone.signal },
     );
     socket.once('close', (code, reason) => {
       gone.abort();

@@ -3,13 +3,16 @@
 import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor';
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention';
 import { GraphQLError, type ValidationContext } from 'graphql';
-import { createYoga, type Plugin } from 'graphql-yoga';
+import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { type Context, createContext } from '../../schema/context.ts';
 import { type Report, toGraphQLError } from '../../schema/errors.ts';
 import { schema } from '../../schema/index.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { ServerDeps } from './deps.ts';
+import { useDocumentRules } from './document-rules.ts';
 import { DEFAULT_LIMITS, DOCUMENT_LIMITS } from './limits.ts';
+import { loadPersistedOperations, type Named, resolveOperation } from './persisted-operations.ts';
+import { DEFAULT_POLICY } from './policy.ts';
 
 /** Who asks, and for how long. */
 export interface Asking {
@@ -20,7 +23,11 @@ export interface Asking {
   onFault(errorCode: unknown, streaming: boolean): void;
 }
 
-export type Yoga = ReturnType<typeof createGraphql>;
+export interface Graphql {
+  yoga: YogaServerInstance<Asking, Context>;
+  /** The text to run for a request that may name an operation instead. */
+  textOf(named: Named): string | undefined;
+}
 
 /** Errors outside of execution (parsing, validation, the form of the request) pass no masking of Yoga's: the last word is here. */
 const useErrorCodes = (report: Report): Plugin => ({
@@ -54,6 +61,15 @@ const useParameterErrors = (): Plugin => ({
   },
 });
 
+const useNamedOperations = (textOf: Graphql['textOf']): Plugin => ({
+  onParams({ params, request, setParams }) {
+    const documentId =
+      (params as Named).documentId ?? (request.method === 'GET' ? URL.parse(request.url)?.searchParams.get('documentId') : null);
+    const query = textOf({ ...params, documentId });
+    if (query !== undefined) setParams({ ...params, query });
+  },
+});
+
 const useFaults = (report: Report): Plugin<Asking> => ({
   onSubscribe({ args: { contextValue } }) {
     const tell = (error: unknown, streaming: boolean) => contextValue.onFault(toGraphQLError(error, report).extensions.code, streaming);
@@ -75,9 +91,12 @@ const asValidationError = {
   ],
 };
 
-export function createGraphql({ db, services, revalidation, log, limits }: ServerDeps) {
+export function createGraphql({ db, services, revalidation, log, limits, policy }: ServerDeps): Graphql {
+  const { introspection, persistedOnly } = { ...DEFAULT_POLICY, ...policy };
+  const operations = loadPersistedOperations();
+  const textOf = (named: Named) => resolveOperation(named, operations, persistedOnly);
   const report: Report = (cause) => log.error({ err: cause }, 'a request failed');
-  return createYoga<Asking, Context>({
+  const yoga = createYoga<Asking, Context>({
     schema,
     context: (asking) => createContext({ db, services, revalidation }, asking),
     graphqlEndpoint: '/graphql',
@@ -87,6 +106,7 @@ export function createGraphql({ db, services, revalidation, log, limits }: Serve
     cors: false,
     batching: false,
     multipart: false,
+    extraParamNames: ['documentId'],
     maxRequestBodySize: limits?.bodyBytes ?? DEFAULT_LIMITS.bodyBytes,
     maskedErrors: { maskError: (error) => toGraphQLError(error, report) },
     plugins: [
@@ -98,13 +118,16 @@ export function createGraphql({ db, services, revalidation, log, limits }: Serve
         maxAliases: { n: DOCUMENT_LIMITS.aliases, ...asValidationError },
         maxDirectives: { n: DOCUMENT_LIMITS.directives, ...asValidationError },
         costLimit: { maxCost: DOCUMENT_LIMITS.cost, ...asValidationError },
-        // The schema is no secret to whoever has a key, and suggestions help.
+        // Done for every kind of suggestion, and when the schema may not be shown only, by the rules below.
         blockFieldSuggestion: { enabled: false },
       }),
+      useDocumentRules({ introspection }),
       useDocumentLength(),
       useParameterErrors(),
+      useNamedOperations(textOf),
       useErrorCodes(report),
       useFaults(report),
     ],
   });
+  return { yoga, textOf };
 }

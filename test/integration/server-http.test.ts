@@ -181,7 +181,7 @@ describe('GraphiQL', () => {
   });
 
   test('is not served in production', async () => {
-    const production = await startApi({ production: true });
+    const production = await startApi({ policy: { introspection: false } });
     try {
       const response = await fetch(`${production.url}/graphql`, { headers: { accept: 'text/html' } });
       expect(response.status).toBe(401);
@@ -260,7 +260,6 @@ describe('beginning and end', () => {
     authenticate: async () => null,
     revalidation: { holds: async () => false, watch: () => {}, nudge: () => {} },
     log: { error: () => {}, debug: () => {} } as unknown as ServerDeps['log'],
-    production: true,
     webhooks: { accept: async () => ({ status: 200, body: {} }), refused: () => {} },
     readiness: async () => [],
   });

@@ -159,7 +159,7 @@ async function servicesOn({ db, feed }: FeedNode): Promise<Omit<Services, 'keys'
     catalog: { apply: (options) => applyCatalog(db, options) },
     grants: { grant: (options) => grantRole(db, options), revoke: (options) => revokeGrant(db, options) },
     replays: {
-      start: ({ source, dryRun, reason, idempotencyKey, ...selection }, { name, organizationId }) =>
+      start: ({ source, dryRun, reason, idempotencyKey, maxRevocations: _, confirmToken: __, ...selection }, { name, organizationId }) =>
         db.replay.create({
           data: {
             source,

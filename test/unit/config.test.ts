@@ -25,14 +25,32 @@ it('an empty environment starts with stand-ins, and says which', () => {
   ).toMatchInlineSnapshot(`
     {
       "adminApiKey": null,
+      "applyConcurrency": 3,
+      "changeRetentionDays": 30,
       "dataDir": ".data",
+      "databasePoolSize": 10,
       "databaseUrl": null,
       "eventRetentionDays": 30,
+      "failpoints": null,
       "host": "127.0.0.1",
       "initialImport": "auto",
       "jwt": null,
+      "limits": {
+        "connectsPerMinute": 12000,
+        "failedAuthenticationsPerMinute": 600,
+        "operationsPerMinute": 600000,
+        "socketsPerCaller": 10000,
+        "webhooksPerMinute": 600000,
+      },
       "logLevel": "info",
       "mode": "start",
+      "policy": {
+        "allowedOrigins": [],
+        "introspection": true,
+        "persistedOnly": false,
+        "trustedProxies": [],
+        "webhookAddresses": [],
+      },
       "port": 4000,
       "production": false,
       "redisUrl": null,
@@ -43,6 +61,7 @@ it('an empty environment starts with stand-ins, and says which', () => {
         "GENERATED_ADMIN_KEY",
       ],
       "webhookSecrets": [],
+      "workerPoolSize": 8,
       "workos": null,
     }
   `);
