@@ -6,7 +6,7 @@ import type { Transition } from '../entitlements/transition.ts';
 import type { Cause } from '../model/change.ts';
 import { NO_ACCESS } from '../model/entitlement.ts';
 import type { Fact, Observation, SourceDirectory, SourceGroup, SourceOrganization, SourceUser, Subject } from '../model/fact.ts';
-import { NO_VERSION, newest } from '../model/version.ts';
+import { justAfter, NO_VERSION, newest } from '../model/version.ts';
 import { settleUser } from './settle-user.ts';
 import type { DirectoryRow, MembershipRow, OrganizationRow, Tombstone, UserRow, WorkingSet } from './working-set.ts';
 import { directoryStateOf, isDeleted, isUntold, putMembership, UNTOLD } from './working-set.ts';
@@ -47,7 +47,8 @@ function foldFact(step: Step, fact: Fact): boolean {
     case 'directoryDeleted':
       return foldDirectory(step, fact.directory, 'deleted');
     case 'userSeen':
-      return foldUser(step, fact.user, fact.alive ? 'alive' : 'seen');
+      // Memberships that a read shows of somebody without access do not count until they are read again.
+      return foldUser(step, fact.user, fact.alive ? 'alive' : 'seen', fact.read ? justAfter(step.version) : step.version);
     case 'userDeleted':
       return foldUser(step, fact.user, 'deleted');
     case 'groupSeen':
@@ -318,7 +319,7 @@ function newUser(directory: DirectoryRow, source: SourceUser): UserRow {
   };
 }
 
-function foldUser(step: Step, source: SourceUser, existence: Existence): boolean {
+function foldUser(step: Step, source: SourceUser, existence: Existence, barrierVersion = step.version): boolean {
   if (isCovered(step, source.directoryId)) return false;
   const { set, version } = step;
   const directory = directoryRow(step, source);
@@ -348,7 +349,7 @@ function foldUser(step: Step, source: SourceUser, existence: Existence): boolean
     });
     applied = true;
   }
-  if (existence === 'deleted' || source.state !== 'ACTIVE') row.barrierVersion = newest(barrier, version);
+  if (existence === 'deleted' || source.state !== 'ACTIVE') row.barrierVersion = newest(barrier, barrierVersion);
   applied = applied || row.barrierVersion !== barrier;
   if (existence !== 'deleted') row.seenVersion = newest(row.seenVersion, version);
   doubtDeletion(set, row);

@@ -41,14 +41,14 @@ export function parseRead(page: StateReadPage): ParsedRead {
     case 'DIRECTORY':
       return facts(parseDirectories(page.items), (d) => [{ kind: 'directorySeen', directory: d, alive: true }]);
     case 'USERS':
-      return facts(parseUsers(page.items), (u) => [{ kind: 'userSeen', user: u, alive: true }]);
+      return facts(parseUsers(page.items), (u) => [{ kind: 'userSeen', user: u, alive: true, read: true }]);
     case 'GROUPS':
       return facts(parseGroups(page.items), (g) => [{ kind: 'groupSeen', group: g, alive: true }]);
     case 'MEMBERS': {
       const { group: of } = page;
       if (!of) return { kind: 'refused', reason: 'members of no group' };
       return facts(parseUsers(page.items), (u) => [
-        { kind: 'userSeen', user: u, alive: true },
+        { kind: 'userSeen', user: u, alive: true, read: true },
         { kind: 'memberAdded', userId: u.id, group: of },
       ]);
     }

@@ -78,7 +78,8 @@ export type Fact =
   | { kind: 'organizationDeleted'; organization: SourceOrganization }
   | { kind: 'directorySeen'; directory: SourceDirectory; alive: boolean }
   | { kind: 'directoryDeleted'; directory: SourceDirectory }
-  | { kind: 'userSeen'; user: SourceUser; alive: boolean }
+  /** `read`: by the state API, which shows memberships of people without access as well. */
+  | { kind: 'userSeen'; user: SourceUser; alive: boolean; read?: true }
   | { kind: 'userDeleted'; user: SourceUser }
   | { kind: 'groupSeen'; group: SourceGroup; alive: boolean }
   | { kind: 'groupDeleted'; group: SourceGroup }

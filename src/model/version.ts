@@ -26,4 +26,7 @@ export const versionOfRead = (eventId: string, at?: Date): string => `${eventId}
 /** The lowest version that an event of this moment can have: `event_<ULID>` with an empty random part. */
 export const versionAt = (time: Date): string => `event_${timeText(time)}0000000000000000`;
 
+/** Newer than a read of this version, older than whatever comes after it. */
+export const justAfter = (version: string): string => `${version}+`;
+
 export const newest = (a: string, b: string): string => (a >= b ? a : b);

@@ -1,6 +1,7 @@
 // Measures the state of the sync from the tables, for one directory, one organization or the whole, in few statements. The
 // clock is the database's.
 import type { Db } from '../db/client.ts';
+import { inTransaction } from '../db/transaction.ts';
 import type { HealthMeasurements, Latency } from './health-assess.ts';
 
 export interface MeasuredScope {
@@ -121,10 +122,17 @@ export async function measureTables(
   { organizationId, directoryId }: MeasuredScope,
   windowSeconds: number,
 ): Promise<TableMeasurements> {
-  const [events] = await db.$queryRawUnsafe<EventsRow[]>(EVENTS, organizationId, directoryId);
-  const latencies = await db.$queryRawUnsafe<LatencyRow[]>(LATENCIES, organizationId, directoryId, windowSeconds);
-  const [state] = await db.$queryRawUnsafe<StateRow[]>(STATE, organizationId, directoryId, windowSeconds);
-  const troubles = await db.$queryRawUnsafe<TroubleRow[]>(TROUBLES, organizationId, directoryId, windowSeconds);
+  // One snapshot: a cursor that stands at the end beside "nothing pending" must mean that all of it is applied.
+  const { events, latencies, state, troubles } = await inTransaction(
+    db,
+    async (tx) => {
+      const [counted] = await tx.$queryRawUnsafe<EventsRow[]>(EVENTS, organizationId, directoryId);
+      const lags = await tx.$queryRawUnsafe<LatencyRow[]>(LATENCIES, organizationId, directoryId, windowSeconds);
+      const [rest] = await tx.$queryRawUnsafe<StateRow[]>(STATE, organizationId, directoryId, windowSeconds);
+      return { events: counted, latencies: lags, state: rest, troubles: await tx.$queryRawUnsafe<TroubleRow[]>(TROUBLES, organizationId, directoryId, windowSeconds) };
+    },
+    { isolation: 'RepeatableRead' },
+  );
   if (!events || !state) throw new Error('sync_cursor or change_log_head has no row: the migrations did not run to the end');
 
   const { counts, at, failedAttempts, oldestPendingAt, oldestQuarantinedAt } = events;
