@@ -1,0 +1,244 @@
+// The election of one process per job on a real Postgres: who gets the lease and when, and that a leader which has lost it can
+// do no harm, wherever it was frozen.
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Db, type OpenDb, openDb } from '../../src/db/client.ts';
+import { type Fenced, fenced, type Lease, LeaseLostError, type Leases, openLeases } from '../../src/db/lease.ts';
+import { inTransaction } from '../../src/db/transaction.ts';
+import { runAsLeader, type Term } from '../../src/worker/leader.ts';
+import { silent } from '../support/feed-node.ts';
+import { createTestDatabase, execute, type TestDatabase } from '../support/postgres.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const TTL_MS = 1_000;
+
+let database: TestDatabase;
+let open: OpenDb;
+let db: Db;
+let a: Leases;
+let b: Leases;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  open = openDb({ url: database.url, poolSize: 6, statementTimeoutMs: 20_000, applicationName: 'lease test' });
+  db = open.db;
+  a = openLeases({ url: database.url, log: silent });
+  b = openLeases({ url: database.url, log: silent });
+  await execute(database.url, 'CREATE TABLE tally (value int NOT NULL)');
+});
+afterAll(async () => {
+  await a?.close();
+  await b?.close();
+  await open?.close();
+  await database?.drop();
+});
+let stop: AbortController;
+beforeEach(async () => {
+  stop = new AbortController();
+  await execute(database.url, 'TRUNCATE lease, tally; INSERT INTO tally VALUES (0)');
+});
+afterEach(() => stop.abort());
+
+const taken = async (leases: Leases, job = 'job', ttlMs = TTL_MS): Promise<Lease> => {
+  const lease = await leases.take(job, 'test', ttlMs);
+  if (!lease) throw new Error('the lease is not free');
+  return lease;
+};
+const expire = () => execute(database.url, "UPDATE lease SET expires_at = clock_timestamp() - interval '1 second'");
+const tally = async (on: Db = db): Promise<number> =>
+  Number((await on.$queryRawUnsafe<{ value: number }[]>('SELECT value FROM tally'))[0]?.value);
+
+test('one of many gets a job, each job by itself', async () => {
+  const others = Array.from({ length: 6 }, () => openLeases({ url: database.url, log: silent }));
+  const got = await Promise.all(others.map((leases) => leases.take('job', 'test', TTL_MS)));
+  expect(got.filter((lease) => lease !== null)).toHaveLength(1);
+  expect(await b.take('another job', 'test', TTL_MS)).not.toBeNull();
+  await Promise.all(others.map((leases) => leases.close()));
+});
+
+test('a lease is free again after its time or after its release, and the epoch only grows', async () => {
+  const first = await taken(a);
+  expect(await b.take('job', 'test', TTL_MS)).toBeNull();
+  await waitFor('the lease to run out', async () => (await b.take('job', 'test', TTL_MS)) !== null);
+  expect(await a.renew(first, TTL_MS)).toBe(false);
+  await a.release(first);
+  expect(await a.take('job', 'test', TTL_MS), 'the release of an old epoch is nothing').toBeNull();
+  await expire();
+  const third = await taken(a);
+  expect(third.epoch).toBe(first.epoch + 2n);
+  await a.release(third);
+  expect((await taken(b)).epoch).toBe(third.epoch + 1n);
+});
+
+test('a renewal keeps it for as long as it comes in time', async () => {
+  const lease = await taken(a);
+  for (let n = 0; n < 6; n += 1) {
+    await delay(TTL_MS / 4);
+    expect(await a.renew(lease, TTL_MS)).toBe(true);
+    expect(await b.take('job', 'test', TTL_MS)).toBeNull();
+  }
+});
+
+test('transactions and single statements of a leader that was followed fail whole, and it is told', async () => {
+  const lease = await taken(a);
+  let told = 0;
+  const old = fenced(db, lease, () => {
+    told += 1;
+  });
+  await inTransaction(old, (tx) => tx.$executeRawUnsafe('UPDATE tally SET value = 1'));
+  expect(await old.$executeRawUnsafe('UPDATE tally SET value = value + 1')).toBe(1);
+  await expire();
+  await expect(inTransaction(old, (tx) => tx.$executeRawUnsafe('UPDATE tally SET value = 7'))).rejects.toThrow(LeaseLostError);
+  await taken(b);
+  await expect(old.$executeRawUnsafe('UPDATE tally SET value = 8')).rejects.toThrow(LeaseLostError);
+  expect(told).toBe(2);
+  expect(await tally(old)).toBe(2);
+});
+
+test('a takeover waits for a transaction that has passed the check, a renewal does not', async () => {
+  const lease = await taken(a, 'job', 60_000);
+  let finish: () => void = () => {};
+  const held = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  let inside = false;
+  const running = inTransaction(
+    fenced(db, lease, () => {}),
+    async (tx) => {
+      await tx.$executeRawUnsafe('UPDATE tally SET value = 1');
+      inside = true;
+      await held;
+    },
+  );
+  await waitFor('the transaction to be under way', () => inside);
+  expect(await a.renew(lease, 60_000)).toBe(true);
+  await expire();
+  expect(await b.take('job', 'test', TTL_MS)).toBeNull();
+  finish();
+  await running;
+  expect(await b.take('job', 'test', TTL_MS)).not.toBeNull();
+  expect(await tally()).toBe(1);
+});
+
+test('a leader that freezes inside a transaction holds up its successor for a bounded time', async () => {
+  const lease = await taken(a, 'job', 300);
+  const frozen = db.$transaction(
+    async (tx) => {
+      const wrapped = fenced({ ...db, $transaction: (work: (on: typeof tx) => unknown) => work(tx) } as unknown as Db, lease, () => {});
+      await wrapped.$executeRawUnsafe('UPDATE tally SET value = 9');
+      // As a process that was stopped: nothing more comes, and nothing is given back.
+      await delay(13_000);
+    },
+    { timeout: 60_000 },
+  );
+  const outcome = frozen.then(
+    () => 'committed',
+    () => 'failed',
+  );
+  const startedAt = performance.now();
+  await waitFor('the successor', async () => (await b.take('job', 'test', TTL_MS)) !== null, { timeoutMs: 30_000, everyMs: 100 });
+  process.stdout.write(`takeover after a freeze inside a transaction: ${Math.round(performance.now() - startedAt)} ms\n`);
+  expect(await outcome).toBe('failed');
+  expect(await tally()).toBe(0);
+});
+
+/** A job that relies on the lease alone: it reads, thinks, and writes what it has thought. */
+const counting =
+  (rounds: { done: number; failed: number }, freeze: () => Promise<void>) =>
+  async ({ db: leased, signal }: Term): Promise<void> => {
+    while (!signal.aborted && rounds.done < 5) {
+      const seen = await tally(leased);
+      await freeze();
+      await inTransaction(leased, (tx) => tx.$executeRawUnsafe('UPDATE tally SET value = $1::int', seen + 1)).then(
+        () => {
+          rounds.done += 1;
+        },
+        () => {
+          rounds.failed += 1;
+        },
+      );
+    }
+  };
+
+/** A freezes between its read and its write until B, who takes over, has done its rounds; then A goes on. */
+async function freezeAndThaw(check: Fenced): Promise<{ value: number; done: number }> {
+  const options = { db, holder: 'test', log: silent, ttlMs: TTL_MS, renewEveryMs: 200, retryEveryMs: 100, fenced: check };
+  let asleep = false;
+  let thaw: () => void = () => {};
+  const thawed = new Promise<void>((resolve) => {
+    thaw = resolve;
+  });
+  // A frozen process renews nothing either.
+  const frozen: Leases = { ...a, renew: (lease, ttl) => (asleep ? thawed.then(() => false) : a.renew(lease, ttl)) };
+  const ofA = { done: 0, failed: 0 };
+  const ofB = { done: 0, failed: 0 };
+  const first = runAsLeader(
+    { ...options, leases: frozen, ttlMs: TTL_MS },
+    'count',
+    stop.signal,
+    counting(ofA, async () => {
+      if (ofA.done !== 2 || asleep) return;
+      asleep = true;
+      await thawed;
+    }),
+  );
+  await waitFor('A to be frozen', () => asleep);
+  const second = runAsLeader(
+    { ...options, leases: b },
+    'count',
+    stop.signal,
+    counting(ofB, async () => {}),
+  );
+  await waitFor('B to have done its rounds', () => ofB.done === 5, { timeoutMs: 30_000 });
+  const before = ofA.done + ofA.failed;
+  thaw();
+  await waitFor('A to have come round', () => ofA.done + ofA.failed > before, { timeoutMs: 30_000 });
+  stop.abort();
+  await Promise.all([first, second]);
+  return { value: await tally(), done: ofA.done + ofB.done };
+}
+
+test('a leader that thaws after another took over does no harm', { timeout: 60_000 }, async () => {
+  const { value, done } = await freezeAndThaw(fenced);
+  expect(value).toBe(done);
+});
+
+test('control: without the check it does', { timeout: 60_000 }, async () => {
+  const { value, done } = await freezeAndThaw((unfenced) => unfenced);
+  expect(value).toBeLessThan(done);
+});
+
+test('a stop ends the work first and gives the lease back at once', async () => {
+  const options = { db, holder: 'test', log: silent, ttlMs: 60_000 };
+  const events: string[] = [];
+  const own = new AbortController();
+  const leading = runAsLeader({ ...options, leases: a }, 'job', own.signal, async ({ signal, db: leased }) => {
+    events.push('leads');
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await inTransaction(leased, (tx) => tx.$executeRawUnsafe('UPDATE tally SET value = 5'));
+    events.push('done');
+  });
+  await waitFor('the leader', () => events.length === 1);
+  own.abort();
+  await leading;
+  expect(events).toEqual(['leads', 'done']);
+  expect(await tally()).toBe(5);
+  expect(await b.take('job', 'test', TTL_MS)).not.toBeNull();
+});
+
+test('a leader whose database does not answer gives up before its lease can have passed to another', async () => {
+  let lost = 0;
+  const deaf: Leases = { ...a, renew: () => Promise.reject(new Error('away')) };
+  const startedAt = performance.now();
+  void runAsLeader(
+    { db, holder: 'test', log: silent, ttlMs: 800, renewEveryMs: 100, leases: deaf },
+    'job',
+    stop.signal,
+    async ({ signal }) => {
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      lost += 1;
+    },
+  );
+  await waitFor('the leader to give up', () => lost > 0);
+  expect(performance.now() - startedAt).toBeGreaterThan(600);
+});
