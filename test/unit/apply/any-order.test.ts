@@ -16,7 +16,7 @@ test('any order and any repetition of a history ends in the state of the sorted 
       const expected = stateOfSet(foldAll(observe(events), CATALOG));
       expect(stateOfSet(foldAll(observe(arrive(events)), CATALOG))).toEqual(expected);
     }),
-    seeded(400),
+    seeded(250),
   );
 });
 
@@ -41,7 +41,7 @@ test('a full read of the state API may come before, between or after the events 
         expect(visible(stateOfSet(foldAll(mixed, CATALOG)))).toEqual(visible(expected));
       },
     ),
-    seeded(400),
+    seeded(250),
   );
 });
 
@@ -71,6 +71,6 @@ test('a read of one account is newer than every event that it knows of, in which
         expect(visible(stateOfSet(foldAll(mixed, CATALOG)))).toEqual(visible(expected));
       },
     ),
-    seeded(400),
+    seeded(250),
   );
 });
