@@ -31,8 +31,8 @@ export function createAdmission(authenticate: Authenticate, limits: Limits, coun
   const goodUntilMs = new Map<string, number>();
   const sockets = new Map<string, number>();
   const byAddress = (address: string) => `address:${addressKey(address)}`;
-  const byCaller = ({ credential }: Caller) =>
-    credential === undefined ? 'admin' : credential.kind === 'key' ? `key:${credential.id}` : `subject:${credential.subject}`;
+  const byCaller = ({ credential, name }: Caller) =>
+    credential === undefined ? `name:${name}` : credential.kind === 'key' ? `key:${credential.id}` : `subject:${credential.subject}`;
 
   return {
     async authenticate(address, authorization) {

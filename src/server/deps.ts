@@ -6,6 +6,7 @@ import type { Policy } from '../config.ts';
 import type { Db } from '../db/client.ts';
 import type { Logger } from '../log.ts';
 import type { Limits } from './limits.ts';
+import type { Check } from './probes.ts';
 
 export interface ServerDeps {
   db: Db;
@@ -20,7 +21,7 @@ export interface ServerDeps {
     refused(): void;
   };
   /** What an answer depends on. Names go to whoever asks; reasons belong in the log. */
-  readiness(): Promise<readonly { name: string; ok: boolean }[]>;
+  readiness(): Promise<readonly Check[]>;
   policy?: Partial<Policy>;
   limits?: Partial<Limits>;
   /** A Redis connection for rate limits, which count for all processes together then. */

@@ -2,15 +2,18 @@
 // is answered without a caller, the page of GraphiQL excepted, which holds no data.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AccessError, StartError } from '../errors.ts';
+import { AccessError } from '../errors.ts';
+import { inBatches } from '../lib/in-batches.ts';
 import { createAdmission } from './admission.ts';
 import { createAddressOf } from './client-address.ts';
 import type { ServerDeps } from './deps.ts';
 import { cutFor } from './faults.ts';
 import { sendPage, wantsPage } from './graphiql.ts';
-import { DEFAULT_LIMITS } from './limits.ts';
+import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
+import { listenOn } from './listen-on.ts';
 import { checkOrigin } from './origin.ts';
 import { DEFAULT_POLICY } from './policy.ts';
+import { createProbes } from './probes.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { respondJson, respondRefusal, respondUnauthenticated, setSecurityHeaders } from './respond.ts';
 import { isEventStream, sendResponse } from './send-response.ts';
@@ -24,12 +27,14 @@ const isJson = ({ headers }: IncomingMessage): boolean => /^application\/json *(
 export interface HttpServer {
   /** The port, which is of interest when 0 was asked for. */
   listen(port: number, host: string): Promise<{ port: number }>;
+  /** Not ready from now on, for whoever asks /readyz; everything is still answered. */
+  retire(): void;
   /** Takes nothing new, cuts streams and sockets so that clients go elsewhere, lets requests finish for a moment. */
   close(): Promise<void>;
 }
 
 export function createHttpServer(deps: ServerDeps): HttpServer {
-  const { log, readiness } = deps;
+  const { log } = deps;
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
   const policy = { ...DEFAULT_POLICY, ...deps.policy };
   const addressOf = createAddressOf(policy.trustedProxies);
@@ -37,6 +42,7 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
   const graphql = createGraphql(deps);
   const sockets = createWebSockets(deps, { ...graphql, admission, addressOf });
   const handleWebhook = createWebhookRoute(deps, { admission, addressOf });
+  const probes = createProbes(deps.readiness);
   const streams = new Set<ServerResponse>();
   let closing = false;
 
@@ -63,12 +69,6 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     await sendResponse(response, res, limits);
   }
 
-  async function handleReady(res: ServerResponse): Promise<void> {
-    const checks = await readiness();
-    const ready = !closing && checks.every(({ ok }) => ok);
-    respondJson(res, ready ? 200 : 503, { ready, checks: Object.fromEntries(checks.map(({ name, ok }) => [name, ok])) });
-  }
-
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     setSecurityHeaders(res);
     if (closing) res.setHeader('Connection', 'close');
@@ -78,12 +78,8 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
         return handleGraphql(req, res, url);
       case '/webhooks/workos':
         return handleWebhook(req, res);
-      case '/livez':
-        return respondJson(res, 200, { live: true });
-      case '/readyz':
-        return handleReady(res);
       default:
-        return respondJson(res, 404, { error: 'not_found' });
+        if (!(await probes.answer(url?.pathname, res))) respondJson(res, 404, { error: 'not_found' });
     }
   }
 
@@ -116,34 +112,20 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
   });
 
   return {
-    listen: (port, host) =>
-      new Promise((resolve, reject) => {
-        const onError = (error: NodeJS.ErrnoException) => reject(cannotListen(error, port, host));
-        server.once('error', onError);
-        server.listen(port, host, () => {
-          server.off('error', onError);
-          resolve({ port: (server.address() as AddressInfo).port });
-        });
-      }),
+    async listen(port, host) {
+      await listenOn(server, port, host);
+      return { port: (server.address() as AddressInfo).port };
+    },
+    retire: probes.retire,
     async close() {
       closing = true;
+      probes.retire();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const res of streams) if (isEventStream(res)) res.destroy();
-      await sockets.close();
+      await Promise.all([inBatches([...streams].filter(isEventStream), SENDING_AWAY, (res) => res.destroy()), sockets.close()]);
       const impatient = setTimeout(() => server.closeAllConnections(), limits.closeGraceMs);
       await closed;
       clearTimeout(impatient);
+      probes.close();
     },
   };
-}
-
-function cannotListen(error: NodeJS.ErrnoException, port: number, host: string): Error {
-  const why: Record<string, string> = {
-    EADDRINUSE: `Port ${port} on ${host} is in use by another program. Stop that program, or choose another port with PORT.`,
-    EACCES: `Listening on port ${port} is not permitted to this user. Choose a port above 1023 with PORT.`,
-    EADDRNOTAVAIL: `This machine has no address ${host}. Choose one of its own with HOST, or 0.0.0.0 for all of them.`,
-    ENOTFOUND: `There is no host named ${host}. Choose an address of this machine with HOST.`,
-  };
-  const sentence = why[error.code ?? ''];
-  return sentence ? new StartError(sentence, { cause: error }) : error;
 }

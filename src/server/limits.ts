@@ -61,3 +61,6 @@ export const DOCUMENT_LIMITS = {
   /** Shown of all that validation finds: an answer must not be many times its question. */
   faultsShown: 5,
 };
+
+/** In batches, so that those who are sent away by a stop do not all come again at once somewhere else. */
+export const SENDING_AWAY = { minSize: 20, maxBatches: 10, pauseMs: 200 };

@@ -10,12 +10,13 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Report, toGraphQLError } from '../../schema/errors.ts';
 import type { Caller } from '../auth/caller.ts';
 import { AccessError } from '../errors.ts';
+import { inBatches } from '../lib/in-batches.ts';
 import type { Admission } from './admission.ts';
 import type { AddressOf } from './client-address.ts';
 import type { ServerDeps } from './deps.ts';
 import { cutFor } from './faults.ts';
 import { keepAlive } from './keep-alive.ts';
-import { DEFAULT_LIMITS } from './limits.ts';
+import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
 import type { Asking, Graphql } from './yoga.ts';
 
 const GOODBYE_MS = 2_000;
@@ -133,13 +134,12 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
     upgrade: (request, socket, head) =>
       server.handleUpgrade(request, socket, head, (accepted) => server.emit('connection', accepted, request)),
     async close() {
-      const leaving = [...server.clients].map(async (socket) => {
+      await inBatches(server.clients, SENDING_AWAY, async (socket) => {
         const left = once(socket, 'close');
         const impatient = setTimeout(() => socket.terminate(), GOODBYE_MS);
         socket.close(1012, 'Service restart');
         await left.finally(() => clearTimeout(impatient));
       });
-      await Promise.all(leaving);
     },
   };
 }

@@ -115,7 +115,8 @@ export function createGraphql({ db, services, revalidation, log, limits, policy 
       EnvelopArmorPlugin({
         maxTokens: { n: DOCUMENT_LIMITS.tokens },
         maxDepth: { n: DOCUMENT_LIMITS.depth, ...asValidationError },
-        maxAliases: { n: DOCUMENT_LIMITS.aliases, ...asValidationError },
+        // __typename under a thousand names is a thousand fields too.
+        maxAliases: { n: DOCUMENT_LIMITS.aliases, allowList: [], ...asValidationError },
         maxDirectives: { n: DOCUMENT_LIMITS.directives, ...asValidationError },
         costLimit: { maxCost: DOCUMENT_LIMITS.cost, ...asValidationError },
         // Done for every kind of suggestion, and when the schema may not be shown only, by the rules below.
