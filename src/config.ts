@@ -66,6 +66,8 @@ export interface Config {
   };
   host: string;
   port: number;
+  /** `work` answers nobody; with a PORT it answers probes. */
+  listens: boolean;
   logLevel: string;
   dataDir: string;
   initialImport: 'auto' | 'off';
@@ -233,6 +235,7 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     },
     host: set.HOST,
     port: set.PORT,
+    listens: mode !== 'work' || given.PORT !== undefined,
     logLevel: set.LOG_LEVEL,
     dataDir: set.DATA_DIR,
     initialImport: set.INITIAL_IMPORT,

@@ -17,6 +17,7 @@ import { type OpenDb, openDb } from './db/client.ts';
 import { startEmbeddedPostgres } from './db/embedded.ts';
 import { openLeases } from './db/lease.ts';
 import { migrate } from './db/migrate.ts';
+import { createMigratedCheck } from './db/migrated.ts';
 import { applyCatalog } from './entitlements/catalog.ts';
 import { grantRole, revokeGrant } from './entitlements/grants.ts';
 import { messageOf } from './errors.ts';
@@ -27,6 +28,7 @@ import { createTail } from './feed/tail.ts';
 import { createRefusalCounter } from './ingest/count-refusals.ts';
 import { acceptWebhook } from './ingest/webhook.ts';
 import { type Closer, createCloser } from './lib/closer.ts';
+import { within } from './lib/within.ts';
 import type { Logger } from './log.ts';
 import { createAudit } from './ops/audit.ts';
 import { createHealth } from './ops/health.ts';
@@ -37,6 +39,9 @@ import { createChangeStream } from './redis/change-stream.ts';
 import { openRedis, type RedisConnections } from './redis/client.ts';
 import { createHints } from './redis/hints.ts';
 import { createHttpServer } from './server/http.ts';
+import { createProbeServer } from './server/probe-server.ts';
+import { createProbes } from './server/probes.ts';
+import { createReadiness } from './server/readiness.ts';
 import { createWake } from './worker/wake.ts';
 import { createWorker, type WorkerDeps } from './worker/worker.ts';
 import { createWorkosClient } from './workos/client.ts';
@@ -56,6 +61,9 @@ const API_POOL = { statementTimeoutMs: 10_000, applicationName: 'access-service 
 const WORK_POOL = { statementTimeoutMs: 120_000, applicationName: 'access-service work' };
 /** Of the fake WorkOS, which only ever speaks to this process. */
 const FAKE_WEBHOOK_SECRET = 'whsec_fake_workos';
+const READINESS_TIMEOUT_MS = 3_000;
+/** For transactions under way. Then the rest of the stop goes on, and what they hold is taken back by the database. */
+const JOBS_STOP_TIMEOUT_MS = 10_000;
 const WORKOS_USER_REQUESTS_PER_SECOND = 4;
 
 /** For tests: a defence switched off, a shorter wait. */
@@ -164,8 +172,15 @@ async function open(
     }),
   };
 
+  const migrated = await createMigratedCheck(api.db);
+  const readiness = createReadiness({
+    migrated: () => within(READINESS_TIMEOUT_MS, 'database', migrated()),
+    redis: stream ? stream.ping : null,
+  });
+
   // The server listens before the fake WorkOS starts, which delivers webhooks to it.
   let url: string | null = null;
+  let retire: (() => void) | null = null;
   if (serves) {
     const refusals = createRefusalCounter(api.db, log);
     closer.add('refusal counter', refusals.settled);
@@ -183,18 +198,11 @@ async function open(
           acceptWebhook({ db: api.db, log, secrets: webhookSecrets, refusals, onStored }, { ...delivery, now: clock() }),
         refused: refusals.add,
       },
-      readiness: async () => [
-        {
-          name: 'database',
-          ok: await api.ping().then(
-            () => true,
-            () => false,
-          ),
-        },
-      ],
+      readiness,
     });
     const { port } = await server.listen(config.port, config.host);
     closer.add('server', server.close);
+    retire = server.retire;
     url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   }
 
@@ -233,10 +241,21 @@ async function open(
     const working = worker.run(jobs.signal);
     closer.add('jobs', () => {
       jobs.abort();
-      return working;
+      return within(JOBS_STOP_TIMEOUT_MS, 'the jobs', working);
     });
   }
 
+  if (!serves && config.listens) {
+    const probes = createProbes(readiness);
+    const server = createProbeServer({ probes, log });
+    const { port } = await server.listen(config.port, config.host);
+    log.info({ port }, 'answers probes');
+    closer.add('probes', server.close);
+    retire = probes.retire;
+  }
+
+  // The first step of a stop: nobody sends anything new here, while the jobs come to their end.
+  if (retire) closer.add('readiness', retire);
   const ended = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });

@@ -42,6 +42,7 @@ it('an empty environment starts with stand-ins, and says which', () => {
         "socketsPerCaller": 10000,
         "webhooksPerMinute": 600000,
       },
+      "listens": true,
       "logLevel": "info",
       "mode": "start",
       "policy": {
