@@ -1,8 +1,10 @@
 #!/usr/bin/env -S node --max-semi-space-size=8
 // The binary: argument parsing, and the way from an error to an exit code. 0 done, 1 refused or failed, 2 wrong arguments.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { SCOPES } from './auth/caller.ts';
 import { applyCatalogFile } from './commands/catalog-apply.ts';
 import { type FakeWorkosFlags, runFakeWorkos } from './commands/fake-workos.ts';
+import { type CreateKeyFlags, createKey, listKeys, revokeKey } from './commands/keys.ts';
 import { runMigrate } from './commands/migrate.ts';
 import { runService } from './commands/run-service.ts';
 import { loadConfig, type Mode } from './config.ts';
@@ -94,6 +96,37 @@ program
   .action((file: string, flags: { url: string; dryRun: boolean; prune: boolean; yes: boolean; json: boolean }) =>
     applyCatalogFile({ file, ...flags, key: key() }),
   );
+
+const keys = program.command('keys').description('API keys: who may ask the running service, and for what');
+const keysCommand = (nameAndArgs: string, description: string, example: string): Command =>
+  keys
+    .command(nameAndArgs)
+    .description(description)
+    .option('--url <url>', 'of the running service', 'http://127.0.0.1:4000')
+    .option('--json', 'machine-readable output', false)
+    .addHelpText(
+      'after',
+      `\nADMIN_API_KEY is the key to ask with: the admin key, or any with KEYS_MANAGE.\n\nExample:\n  ADMIN_API_KEY=… access-service keys ${example}`,
+    );
+
+keysCommand(
+  'create',
+  'make a key; it is printed this once',
+  'create --name billing --scope entitlements:read --organization org_… --expires 90d',
+)
+  .requiredOption('--name <name>', 'who uses it')
+  .requiredOption('--scope <scope...>', `what it may do, one or several of ${SCOPES.join(', ')}`)
+  .option('--organization <id>', 'bind it to one organization (default: that of the asking key, or every one)')
+  .option('--expires <when>', '30m, 12h, 90d, or a time such as 2027-01-31T09:00:00Z (default: never)')
+  .action((flags: CreateKeyFlags & { url: string; json: boolean }) => createKey({ ...flags, key: key() }, flags));
+
+keysCommand('list', 'show all keys, without their secrets', 'list --json').action((flags: { url: string; json: boolean }) =>
+  listKeys({ ...flags, key: key() }),
+);
+
+keysCommand('revoke', 'end a key, and what it has open', 'revoke ak_4fT0sB2yQx7LmNd')
+  .argument('<id>', '`ak_…`, what the key begins with')
+  .action((id: string, flags: { url: string; json: boolean }) => revokeKey({ ...flags, key: key() }, id));
 
 try {
   await program.parseAsync();

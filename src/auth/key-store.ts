@@ -80,6 +80,8 @@ function refuseMalformed(name: string, scopes: readonly Scope[], expiresAt: Date
     throw new AccessError('BAD_USER_INPUT', what);
   };
   if (name === '' || name.length > MAX_NAME) refuse(`name: say in 1 to ${MAX_NAME} characters who uses the key.`);
+  // It is printed to terminals and logs.
+  if (/\p{C}/u.test(name)) refuse('name: control characters and half characters are not allowed.');
   // What a caller does is recorded under its name.
   if (name.toLowerCase() === 'admin') refuse('name: "admin" is the caller of ADMIN_API_KEY; choose another one.');
   if (scopes.length === 0) refuse('scopes: a key without any scope may do nothing; name at least one.');
