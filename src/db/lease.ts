@@ -38,7 +38,7 @@ const ANSWER_TIMEOUT_MS = 3_000;
 const TAKE = `
   WITH free AS (SELECT job FROM lease WHERE job = $1 AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED),
   taken AS (
-    UPDATE lease SET holder = $2, epoch = epoch + 1, expires_at = clock_timestamp() + $3 * interval '1 millisecond' FROM free WHERE lease.job = free.job
+    UPDATE lease SET holder = $2, epoch = epoch + 1, taken_at = clock_timestamp(), expires_at = clock_timestamp() + $3 * interval '1 millisecond' FROM free WHERE lease.job = free.job
     RETURNING epoch
   ), first AS (
     INSERT INTO lease (job, holder, epoch, expires_at)

@@ -6,6 +6,9 @@ CREATE TYPE "event_status" AS ENUM ('PENDING', 'APPLIED', 'STALE', 'IGNORED', 'Q
 CREATE TYPE "event_channel" AS ENUM ('EVENTS_API', 'WEBHOOK', 'REPLAY');
 
 -- CreateEnum
+CREATE TYPE "latency_metric" AS ENUM ('EVENT_LAG', 'REVOCATION');
+
+-- CreateEnum
 CREATE TYPE "import_phase" AS ENUM ('USERS', 'GROUPS', 'MEMBERSHIPS', 'FINISHED');
 
 -- CreateEnum
@@ -28,6 +31,9 @@ CREATE TYPE "replay_source" AS ENUM ('LOG', 'WORKOS_EVENTS');
 
 -- CreateEnum
 CREATE TYPE "replay_status" AS ENUM ('PENDING', 'RUNNING', 'AWAITING_CONFIRMATION', 'SUCCEEDED', 'FAILED', 'CANCELLED');
+
+-- CreateEnum
+CREATE TYPE "replay_phase" AS ENUM ('FETCH', 'PREVIEW', 'REPAIR');
 
 -- CreateEnum
 CREATE TYPE "audit_outcome" AS ENUM ('STARTED', 'SUCCEEDED', 'FAILED');
@@ -59,6 +65,7 @@ CREATE TABLE "directory_event" (
     "occurred_at" TIMESTAMPTZ(3) NOT NULL,
     "received_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "applied_at" TIMESTAMPTZ(3),
+    "trace_id" TEXT COLLATE "C" NOT NULL DEFAULT '',
 
     CONSTRAINT "directory_event_pkey" PRIMARY KEY ("id")
 );
@@ -83,6 +90,28 @@ CREATE TABLE "ingest_stat" (
     "refused" INTEGER NOT NULL DEFAULT 0,
 
     CONSTRAINT "ingest_stat_pkey" PRIMARY KEY ("hour","channel")
+);
+
+-- CreateTable
+CREATE TABLE "directory_activity" (
+    "directory_id" TEXT COLLATE "C" NOT NULL,
+    "hour" TIMESTAMPTZ(3) NOT NULL,
+    "events" INTEGER NOT NULL,
+
+    CONSTRAINT "directory_activity_pkey" PRIMARY KEY ("directory_id","hour")
+);
+
+-- CreateTable
+CREATE TABLE "latency_histogram" (
+    "metric" "latency_metric" NOT NULL,
+    "minute" TIMESTAMPTZ(3) NOT NULL,
+    "organization_id" TEXT COLLATE "C" NOT NULL,
+    "directory_id" TEXT COLLATE "C" NOT NULL,
+    "bucket" SMALLINT NOT NULL,
+    "samples" INTEGER NOT NULL,
+    "max_seconds" DOUBLE PRECISION NOT NULL,
+
+    CONSTRAINT "latency_histogram_pkey" PRIMARY KEY ("metric","minute","organization_id","directory_id","bucket")
 );
 
 -- CreateTable
@@ -367,7 +396,18 @@ CREATE TABLE "replay" (
     "preview" JSONB NOT NULL DEFAULT '[]',
     "error" TEXT COLLATE "C",
     "cancel_requested" BOOLEAN NOT NULL DEFAULT false,
+    "phase" "replay_phase" NOT NULL DEFAULT 'PREVIEW',
     "progress_key" TEXT COLLATE "C",
+    "fetched" INTEGER NOT NULL DEFAULT 0,
+    "missing" INTEGER NOT NULL DEFAULT 0,
+    "received_until" TIMESTAMPTZ(3),
+    "differs" BOOLEAN NOT NULL DEFAULT false,
+    "revocations" INTEGER NOT NULL DEFAULT 0,
+    "digest" TEXT COLLATE "C" NOT NULL DEFAULT '0000000000000000000000000000000000000000000000000000000000000000',
+    "max_revocations" INTEGER,
+    "allowance" INTEGER,
+    "confirm_token" TEXT COLLATE "C",
+    "given_token" TEXT COLLATE "C",
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "started_at" TIMESTAMPTZ(3),
     "finished_at" TIMESTAMPTZ(3),
@@ -398,8 +438,20 @@ CREATE TABLE "lease" (
     "holder" TEXT COLLATE "C" NOT NULL,
     "epoch" BIGINT NOT NULL,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
+    "taken_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
     CONSTRAINT "lease_pkey" PRIMARY KEY ("job")
+);
+
+-- CreateTable
+CREATE TABLE "node_status" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "seen_at" TIMESTAMPTZ(3) NOT NULL,
+    "subscribers" INTEGER NOT NULL,
+    "slowest_lag_seconds" DOUBLE PRECISION,
+    "stalled_readers" INTEGER NOT NULL,
+
+    CONSTRAINT "node_status_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateTable
@@ -519,6 +571,9 @@ CREATE INDEX "directory_event_occurred_at_idx" ON "directory_event"("occurred_at
 CREATE INDEX "directory_event_applied_at_idx" ON "directory_event"("applied_at");
 
 -- CreateIndex
+CREATE INDEX "directory_activity_hour_idx" ON "directory_activity"("hour");
+
+-- CreateIndex
 CREATE INDEX "state_read_directory_id_kind_idx" ON "state_read"("directory_id", "kind");
 
 -- CreateIndex
@@ -601,6 +656,9 @@ CREATE UNIQUE INDEX "replay_idempotency_key_key" ON "replay"("idempotency_key");
 
 -- CreateIndex
 CREATE INDEX "replay_status_idx" ON "replay"("status");
+
+-- CreateIndex
+CREATE INDEX "replay_given_token_idx" ON "replay"("given_token");
 
 -- CreateIndex
 CREATE INDEX "audit_entry_at_idx" ON "audit_entry"("at");

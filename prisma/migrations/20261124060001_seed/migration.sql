@@ -18,3 +18,6 @@ CREATE INDEX "directory_event_attempted" ON "directory_event" ("partition", "id"
 
 -- One reconciliation of a directory at a time.
 CREATE UNIQUE INDEX "drift_report_open" ON "drift_report" ("directory_id") WHERE "status" IN ('PENDING', 'RUNNING');
+
+-- Whether a directory may still push: its few tokens, newest first.
+CREATE INDEX "directory_event_of_token" ON "directory_event" ("directory_id", "id") WHERE "type" IN ('dsync.token.created', 'dsync.token.revoked');
