@@ -7,6 +7,8 @@ export interface CuttingProxy {
   connections(): number;
   /** Resets every connection. Later ones pass. */
   cut(): void;
+  /** Whether new connections are reset at once. */
+  refuse(refusing: boolean): void;
   /** Nothing passes any more, and nobody is told. */
   freeze(): void;
   thaw(): void;
@@ -16,7 +18,9 @@ export interface CuttingProxy {
 export async function startCuttingProxy(port: number): Promise<CuttingProxy> {
   const sockets = new Set<Socket>();
   let frozen = false;
+  let refusing = false;
   const server = createServer((near) => {
+    if (refusing) return near.resetAndDestroy();
     const far = connect(port, '127.0.0.1');
     for (const [socket, other] of [
       [near, far],
@@ -43,6 +47,9 @@ export async function startCuttingProxy(port: number): Promise<CuttingProxy> {
     url: `http://127.0.0.1:${address.port}`,
     connections: () => sockets.size / 2,
     cut,
+    refuse(now) {
+      refusing = now;
+    },
     freeze() {
       frozen = true;
       for (const socket of sockets) socket.pause();

@@ -192,6 +192,7 @@ describe('what heals is tried again', () => {
           if (message.payload.authorization === 'Bearer good') socket.send(JSON.stringify({ type: 'connection_ack' }));
           else socket.close(message.payload.authorization === 'Bearer revoked' ? 4403 : 4401, 'no');
         }
+        if (message.type === 'ping') socket.send(JSON.stringify({ type: 'pong' }));
         if (message.type === 'subscribe') {
           variables.push(message.payload.variables.after);
           (script.shift() ?? (() => {}))(socket, message.id);
@@ -278,6 +279,31 @@ describe('what heals is tried again', () => {
       expect(tokens).toEqual([]);
       expect(waits.map(({ retryInMs }) => retryInMs > 0)).toEqual([false, true, true]);
       expect(waits[0]?.reason).toMatch(/^440[13]/);
+    } finally {
+      await feed.return?.();
+      await feed.ended;
+      await server.close();
+    }
+  });
+
+  test('pings that come back over a quiet feed say that it is in step', async () => {
+    const server = await scripted((socket, id) => checkpoint(socket, id, 'quiet'));
+    const moments: number[] = [];
+    const feed = createAccessFeed({
+      url: server.url,
+      token: 'good',
+      signal: stop.signal,
+      pingMs: 20,
+      onInStep: (at) => void moments.push(at),
+    });
+    try {
+      await feed.next();
+      const pending = feed.next();
+      await waitFor('pongs', () => moments.length > 3);
+      expect(moments).toEqual(moments.toSorted((a, b) => a - b));
+      expect(moments.at(-1)).toBeLessThanOrEqual(performance.now());
+      await feed.return?.();
+      await pending;
     } finally {
       await feed.return?.();
       await feed.ended;
