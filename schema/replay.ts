@@ -1,34 +1,54 @@
 import type { ChangePreview } from '../src/entitlements/catalog.ts';
-import type { ReplayRequest } from '../src/ops/replay.ts';
+import type { ReplayRequest, ReplayRow } from '../src/ops/replay.ts';
 import { builder } from './builder.ts';
 import { EntitlementChangePreview } from './change-preview.ts';
 import { keyset, page, pageArgs, pageSize } from './connection.ts';
 import { follow } from './follow.ts';
+import { toMaxRevocations } from './max-revocations.ts';
 import { Replay } from './refs.ts';
+import { ReplayStatus } from './replay-status.ts';
 
 const ReplaySource = builder.enumType('ReplaySource', {
   description: 'Our own stored events, or the Events API again',
   values: ['LOG', 'WORKOS_EVENTS'] as const,
 });
 
-const ReplayStatus = builder.enumType('ReplayStatus', {
-  values: ['PENDING', 'RUNNING', 'AWAITING_CONFIRMATION', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const,
+const ReplayPhase = builder.enumType('ReplayPhase', {
+  description: 'Each goes over what is selected from the beginning; the counts are those of the present phase',
+  values: {
+    FETCH: { description: 'WORKOS_EVENTS: what is missing here is read again' },
+    PREVIEW: { description: 'Derives and compares, and alters nothing' },
+    REPAIR: {},
+  } as const,
 });
 
 const ReplayConnection = builder.connectionObject({ type: Replay, name: 'ReplayConnection' }, { name: 'ReplayEdge' });
+
+/** Only ever grows, though each phase begins anew. */
+function progressOf({ status, phase, dryRun, processed, total }: ReplayRow): number {
+  if (dryRun || status === 'SUCCEEDED') return processed;
+  if (phase === 'FETCH') return 0;
+  return Math.floor((phase === 'PREVIEW' ? processed : total + processed) / 2);
+}
 
 builder.prismaObjectFields(Replay, (t) => ({
   id: t.exposeID('id'),
   status: t.expose('status', { type: ReplayStatus }),
   dryRun: t.exposeBoolean('dryRun'),
+  phase: t.expose('phase', { type: ReplayPhase }),
   source: t.expose('source', { type: ReplaySource }),
   requestedBy: t.exposeString('requestedBy'),
   reason: t.exposeString('reason', { nullable: true }),
-  processed: t.exposeInt('processed'),
+  processed: t.int({
+    description: 'Of total. The preview is the first half of the way of a replay that may repair something.',
+    resolve: progressOf,
+  }),
   total: t.exposeInt('total'),
   repaired: t.exposeInt('repaired'),
   unchanged: t.exposeInt('unchanged'),
   failed: t.exposeInt('failed'),
+  fetched: t.exposeInt('fetched', { description: 'Selected events that the Events API has shown' }),
+  missing: t.exposeInt('missing', { description: 'Those among them that were not here; a dry run stores none' }),
   grantedPermissions: t.exposeInt('grantedPermissions'),
   revokedPermissions: t.exposeInt('revokedPermissions'),
   affectedUsers: t.exposeInt('affectedUsers'),
@@ -36,6 +56,10 @@ builder.prismaObjectFields(Replay, (t) => ({
     type: [EntitlementChangePreview],
     args: { first: t.arg.int() },
     resolve: ({ preview }, { first }) => (preview as unknown as ChangePreview[]).slice(0, pageSize(first)),
+  }),
+  confirmToken: t.exposeString('confirmToken', {
+    nullable: true,
+    description: 'Allows exactly the difference that was previewed, for an hour: give it to replayEvents with the same selection',
   }),
   error: t.exposeString('error', { nullable: true }),
   createdAt: t.expose('createdAt', { type: 'DateTime' }),
@@ -57,6 +81,10 @@ const ReplayEventsInput = builder.inputType('ReplayEventsInput', {
     eventTypes: t.stringList(),
     source: t.field({ type: ReplaySource, defaultValue: 'LOG' }),
     dryRun: t.boolean({ defaultValue: false }),
+    maxRevocations: t.int({
+      description: 'Accounts that may lose a permission; left out: 5 % of the active ones or 20, whichever is larger',
+    }),
+    confirmToken: t.string(),
     idempotencyKey: t.string(),
     reason: t.string(),
   }),
@@ -75,6 +103,8 @@ const toReplayRequest = (input: typeof ReplayEventsInput.$inferInput): ReplayReq
   eventTypes: input.eventTypes ?? null,
   source: input.source ?? 'LOG',
   dryRun: input.dryRun ?? false,
+  maxRevocations: toMaxRevocations(input.maxRevocations),
+  confirmToken: input.confirmToken ?? null,
   idempotencyKey: input.idempotencyKey ?? null,
   reason: input.reason ?? null,
 });

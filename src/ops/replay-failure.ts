@@ -3,6 +3,7 @@
 import { classifyFailure } from '../apply/failure.ts';
 import { isOutage } from '../db/outage.ts';
 import { sqlStateOf } from '../db/transaction.ts';
+import { WorkosError } from '../workos/workos-error.ts';
 
 const QUERY_CANCELLED = '57014';
 
@@ -10,4 +11,7 @@ const tookTooLong = (error: unknown): boolean =>
   sqlStateOf(error) === QUERY_CANCELLED ||
   (error instanceof Error && 'code' in error && error.code === 'P2028' && !/unable to start a transaction/i.test(error.message));
 
-export const isPassing = (error: unknown): boolean => !tookTooLong(error) && (isOutage(error) || classifyFailure(error) === 'outage');
+const isAway = (error: unknown): boolean => error instanceof WorkosError && (error.kind === 'rate_limited' || error.kind === 'unavailable');
+
+export const isPassing = (error: unknown): boolean =>
+  isAway(error) || (!tookTooLong(error) && (isOutage(error) || classifyFailure(error) === 'outage'));

@@ -28,7 +28,7 @@ export async function runReplays(deps: ReplayLoopDeps, signal: AbortSignal): Pro
   let unfinished: string | null = null;
 
   const hasStalled = (row: ReplayRow): boolean => {
-    const state = `${row.progressKey} ${row.processed} ${row.total}`;
+    const state = `${row.phase} ${row.progressKey} ${row.processed} ${row.total}`;
     const before = watched.get(row.id);
     if (before?.state !== state) watched.set(row.id, { state, sinceMs: performance.now() });
     return performance.now() - (watched.get(row.id)?.sinceMs ?? 0) >= stalledAfterMs;

@@ -11,8 +11,8 @@ export interface ProgressSource {
   pollIntervalMs: number;
 }
 
-export const isOver = ({ status }: Pick<ReplayRow, 'status'>): boolean =>
-  status === 'SUCCEEDED' || status === 'FAILED' || status === 'CANCELLED';
+/** What waits for a confirmation moves no further by itself. */
+export const isOver = ({ status }: Pick<ReplayRow, 'status'>): boolean => status !== 'PENDING' && status !== 'RUNNING';
 
 export function followReplay({ read, watchers, pollIntervalMs }: ProgressSource, signal: AbortSignal): AsyncIterableIterator<ReplayRow> {
   const nudge = createNudge();

@@ -44,6 +44,8 @@ export type Frame = Pick<WorkingSet, 'organizations' | 'directories' | 'groups'>
 
 export const emptyFrame = (): Frame => ({ organizations: new Map(), directories: new Map(), groups: new Map() });
 
+export const sizeOfFrame = ({ organizations, directories, groups }: Frame): number => organizations.size + directories.size + groups.size;
+
 /** Takes rows as if they stood in the tables, where those hold others of the same id. */
 export function assumeFrame(into: Frame, assumed: Frame): void {
   const assume = <T>(rows: Map<string, T>, others: ReadonlyMap<string, T>): void => {

@@ -1,6 +1,7 @@
 // Pure: what a caller wants replayed, checked, in the form in which the replay row keeps it, and the same as a condition on
 // the inbox.
 import { AccessError } from '../errors.ts';
+import type { IncomingEvent } from '../ingest/envelope.ts';
 
 export interface ReplayRequest {
   organizationId: string | null;
@@ -19,6 +20,10 @@ export interface ReplayRequest {
   eventTypes: string[] | null;
   source: 'LOG' | 'WORKOS_EVENTS';
   dryRun: boolean;
+  /** Accounts that may lose a permission; null: the default of src/entitlements/revocation-limit.ts. */
+  maxRevocations: number | null;
+  /** Of the preview that is confirmed by this. */
+  confirmToken: string | null;
   idempotencyKey: string | null;
   reason: string | null;
 }
@@ -46,9 +51,6 @@ const refused = (message: string): AccessError => new AccessError('BAD_USER_INPU
 /** Throws BAD_USER_INPUT for what no log could answer. */
 export function toSelection(request: ReplayRequest): ReplaySelection {
   const { organizationId, directoryId, userId, groupId, eventIds, from, to, afterEventId, untilEventId, eventTypes } = request;
-  if (request.source !== 'LOG') {
-    throw refused('source: WORKOS_EVENTS is not available in this version. Use LOG: every event that ever arrived is kept.');
-  }
   const texts = {
     organizationId,
     directoryId,
@@ -56,6 +58,7 @@ export function toSelection(request: ReplayRequest): ReplaySelection {
     groupId,
     afterEventId,
     untilEventId,
+    confirmToken: request.confirmToken,
     idempotencyKey: request.idempotencyKey,
     reason: request.reason,
   };
@@ -78,6 +81,10 @@ export function toSelection(request: ReplayRequest): ReplaySelection {
   for (const [name, id] of Object.entries({ afterEventId, untilEventId })) {
     if (id !== null && !EVENT_ID.test(id)) throw refused(`${name}: is not the id of an event; it looks like event_01HXYZ….`);
   }
+  if (request.source === 'WORKOS_EVENTS' && eventIds?.some((id) => !EVENT_ID.test(id))) {
+    throw refused('eventIds: WorkOS knows its events by ids that look like event_01HXYZ…; one of these does not.');
+  }
+  if (request.maxRevocations !== null && request.maxRevocations < 0) throw refused('maxRevocations: must be 0 or more.');
   if (from && to && from >= to) throw refused('from must be before to: nothing can have happened in between.');
   if (afterEventId !== null && untilEventId !== null && afterEventId >= untilEventId) {
     throw refused('afterEventId must come before untilEventId: there is nothing in between.');
@@ -100,6 +107,30 @@ export function toSelection(request: ReplayRequest): ReplaySelection {
 export const sameSelection = (a: ReplaySelection, b: ReplaySelection): boolean => canonical(a) === canonical(b);
 
 const canonical = (selection: ReplaySelection): string => JSON.stringify(Object.entries(selection).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** What a confirmation is bound to, besides the difference itself. */
+export const scopeOf = (tenant: string | null, source: ReplayRequest['source'], selection: ReplaySelection): string =>
+  JSON.stringify([tenant, source, canonical(selection)]);
+
+/** SELECTED for an event that may not be stored yet. */
+export function isSelected(event: IncomingEvent, selection: ReplaySelection, tenant: string | null): boolean {
+  const { organizationId, directoryId, userId, groupId, eventIds, eventTypes, from, to, afterEventId, untilEventId } = selection;
+  const is = (wanted: string | null, value: string | null): boolean => wanted === null || wanted === value;
+  const occurredAt = event.occurredAt.toISOString();
+  return (
+    is(tenant, event.partition) &&
+    is(organizationId, event.partition) &&
+    is(directoryId, event.directoryId) &&
+    is(userId, event.userId) &&
+    is(groupId, event.groupId) &&
+    (eventIds === null || eventIds.includes(event.id)) &&
+    (eventTypes === null || eventTypes.includes(event.type)) &&
+    (from === null || occurredAt >= from) &&
+    (to === null || occurredAt < to) &&
+    (afterEventId === null || event.id > afterEventId) &&
+    (untilEventId === null || event.id <= untilEventId)
+  );
+}
 
 /**
  * Condition on `directory_event e`, $1 to $12. What arrived after the replay was asked for is not part of it, so a resumed

@@ -6,18 +6,22 @@ import type { Db } from '../db/client.ts';
 import { AccessError } from '../errors.ts';
 import type { Nudge } from '../lib/nudge.ts';
 import type { Logger } from '../log.ts';
+import type { WorkosClient } from '../workos/client.ts';
 import { runReplays } from './replay-loop.ts';
 import { followReplay } from './replay-progress.ts';
-import type { ReplayRow } from './replay-row.ts';
+import { confirmReplay, type ReplayRow } from './replay-row.ts';
 import { type ReplayRequest, type ReplaySelection, sameSelection, toSelection } from './replay-selection.ts';
 
 export type { ReplayRow } from './replay-row.ts';
 export type { ReplayRequest } from './replay-selection.ts';
 
 export interface Replays {
-  /** The row, PENDING. The same idempotencyKey gives the same row; with another input it is a CONFLICT. */
+  /**
+   * The row, PENDING. The same idempotencyKey gives the same row; with another input it is a CONFLICT. With the confirmToken of
+   * a replay that waits for it, that one goes on; with the token of a dry run a new one is allowed what the dry run has shown.
+   */
   start(request: ReplayRequest, caller: Caller): Promise<ReplayRow>;
-  /** Ends a waiting one at once, a running one after its chunk; one that is over is returned as it is. */
+  /** Ends one that waits at once, a running one after its chunk; one that is over is returned as it is. */
   cancel(id: string, tenant: string | null): Promise<ReplayRow>;
   /** The row now and whenever it has changed, until it is over. The first `next()` throws NOT_FOUND for unknown and foreign ids. */
   progress(id: string, tenant: string | null, signal: AbortSignal): AsyncIterableIterator<ReplayRow>;
@@ -37,6 +41,11 @@ export interface ReplaysDeps {
   /** Another process may start, run or cancel a replay. */
   pollIntervalMs?: number;
   stalledAfterMs?: number;
+  /** For the source WORKOS_EVENTS, where `run` is called; null: there is no way to WorkOS. */
+  workos?: () => Pick<WorkosClient, 'listEvents'> | null;
+  eventRetentionDays?: number;
+  /** See ApplyOptions of src/apply/apply-batch.ts. */
+  requestImports?: boolean;
 }
 
 const notFound = (): AccessError => new AccessError('NOT_FOUND', 'id: there is no such replay.');
@@ -57,14 +66,40 @@ export function createReplays(deps: ReplaysDeps): Replays {
     return row;
   };
 
+  /** The replay that waits for this token, or has had it; null: there is none, so the token is that of a dry run, or of nothing. */
+  async function confirm(
+    token: string,
+    asked: { selection: ReplaySelection; source: ReplayRequest['source']; tenant: string | null },
+  ): Promise<ReplayRow | null> {
+    const row = await db.replay.findFirst({
+      where: {
+        dryRun: false,
+        ...(asked.tenant !== null && { organizationId: asked.tenant }),
+        OR: [{ status: 'AWAITING_CONFIRMATION', confirmToken: token }, { givenToken: token }],
+      },
+      orderBy: { id: 'desc' },
+    });
+    if (!row) return null;
+    if (row.source !== asked.source || !sameSelection(row.selection as unknown as ReplaySelection, asked.selection))
+      throw new AccessError('CONFLICT', 'confirmToken: it confirms a replay of another selection. Give the selection that was previewed.');
+    if (await confirmReplay(db, row.id, token)) {
+      nudge.nudge();
+      tell();
+    }
+    return db.replay.findUniqueOrThrow({ where: { id: row.id } });
+  }
+
   return {
     async start(request, caller) {
       const selection = toSelection(request);
-      const { dryRun, source, reason } = request;
+      const { dryRun, source, reason, maxRevocations } = request;
       const tenant = caller.organizationId;
       const idempotencyKey = scopedKey(request.idempotencyKey, caller);
       const known = idempotencyKey && (await db.replay.findUnique({ where: { idempotencyKey } }));
-      if (!known) await refuseUnknownEvents(db, selection, tenant);
+      const confirmed =
+        request.confirmToken !== null && !dryRun ? await confirm(request.confirmToken, { selection, source, tenant }) : null;
+      if (confirmed) return confirmed;
+      if (!known && source === 'LOG') await refuseUnknownEvents(db, selection, tenant);
       // Of two at once with one key the first to come counts.
       const data = {
         dryRun,
@@ -74,6 +109,9 @@ export function createReplays(deps: ReplaysDeps): Replays {
         idempotencyKey,
         requestedBy: caller.name,
         reason,
+        maxRevocations,
+        givenToken: request.confirmToken,
+        phase: source === 'LOG' ? ('PREVIEW' as const) : ('FETCH' as const),
       };
       const [created] = await db.replay.createManyAndReturn({ data: [data], skipDuplicates: true });
       if (created) {
@@ -85,6 +123,7 @@ export function createReplays(deps: ReplaysDeps): Replays {
         row.dryRun === dryRun &&
         row.source === source &&
         row.reason === reason &&
+        row.maxRevocations === maxRevocations &&
         sameSelection(row.selection as unknown as ReplaySelection, selection);
       if (!same)
         throw new AccessError(
@@ -96,7 +135,10 @@ export function createReplays(deps: ReplaysDeps): Replays {
 
     async cancel(id, tenant) {
       await find(id, tenant);
-      await db.replay.updateMany({ where: { id, status: 'PENDING' }, data: { status: 'CANCELLED', finishedAt: clock() } });
+      await db.replay.updateMany({
+        where: { id, status: { in: ['PENDING', 'AWAITING_CONFIRMATION'] } },
+        data: { status: 'CANCELLED', finishedAt: clock() },
+      });
       await db.replay.updateMany({ where: { id, status: 'RUNNING' }, data: { cancelRequested: true } });
       nudge.nudge();
       tell();
@@ -110,7 +152,9 @@ export function createReplays(deps: ReplaysDeps): Replays {
         if (changes) onChanges();
         tell();
       };
-      await runReplays({ db: leased, log, clock, chunkSize, nudge, pollIntervalMs, stalledAfterMs, onStep }, signal);
+      const { eventRetentionDays = 30, requestImports = false } = deps;
+      const fetching = { workos: deps.workos?.() ?? null, eventRetentionDays, requestImports };
+      await runReplays({ db: leased, log, clock, chunkSize, nudge, pollIntervalMs, stalledAfterMs, onStep, ...fetching }, signal);
     },
   };
 }

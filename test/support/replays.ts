@@ -34,6 +34,8 @@ export const aRequest = (over: Partial<ReplayRequest> = {}): ReplayRequest => ({
   eventTypes: null,
   source: 'LOG',
   dryRun: false,
+  maxRevocations: null,
+  confirmToken: null,
   idempotencyKey: null,
   reason: null,
   ...over,

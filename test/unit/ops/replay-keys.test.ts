@@ -1,7 +1,7 @@
 // The order in which a replay goes through its keys, and how it cuts them.
 import { expect, test } from 'vitest';
 import { orderOf, type ReplayKey } from '../../../src/ops/replay-keys.ts';
-import { chunksOf } from '../../../src/ops/replay-run.ts';
+import { chunksOf } from '../../../src/ops/replay-pass.ts';
 
 const key = (partition: string, kind: ReplayKey['kind'], id: string): ReplayKey => ({ partition, kind, id, events: 1 });
 

@@ -1,0 +1,97 @@
+// A replay that reads the Events API again: what was lost on the way comes into the inbox and takes effect, and the poller's
+// cursor stays where it is.
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type FakeWorkos, type HistoryEvent, startFakeWorkos } from '../../../src/fake-workos/server.ts';
+import { createLogger } from '../../../src/log.ts';
+import { createWorkosClient } from '../../../src/workos/client.ts';
+import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { stateOfDatabase } from '../../support/directory-state.ts';
+import { operatorOf, replay, writingsOf } from '../../support/replays.ts';
+import { COMPANY, found, NEXT, permissionsNow } from '../../support/small-company.ts';
+import { aDirectory, aGroup, aMembership, anEvent, aUser, type SourceEvent } from '../../support/workos-objects.ts';
+
+let core: CoreDatabase;
+let fake: FakeWorkos;
+const log = createLogger('silent');
+beforeAll(async () => {
+  core = await openCoreDatabase();
+});
+afterAll(() => core?.close());
+beforeEach(async () => {
+  await emptyTables(core.db);
+  await found(core.db);
+  fake = await startFakeWorkos({ log, source: { kind: 'scripted' } });
+});
+afterEach(() => fake?.close());
+
+const leaves = anEvent(NEXT, 'dsync.group.user_removed', aMembership(aUser('bob'), aGroup('admins')));
+const joins = anEvent(NEXT + 1, 'dsync.group.user_added', aMembership(aUser('ann'), aGroup('admins')));
+const foreign = anEvent(NEXT + 2, 'dsync.activated', aDirectory('directory_2', { organization_id: 'org_2' }));
+
+const tell = (events: readonly SourceEvent[]): void => {
+  for (const { raw } of events) fake.publish(JSON.parse(raw) as HistoryEvent);
+};
+const workos = () => createWorkosClient({ apiKey: fake.apiKey, apiUrl: fake.url, log, maxRetries: 0 });
+const deps = () => ({ workos, eventRetentionDays: 36_500 });
+const cursor = () => core.db.$queryRawUnsafe('SELECT * FROM sync_cursor');
+
+test('events that never arrived are stored, applied and named; the cursor does not move', async () => {
+  const { db } = core;
+  tell([...COMPANY, leaves, joins]);
+  const before = await cursor();
+  const row = await replay(db, { source: 'WORKOS_EVENTS' }, deps());
+  expect(row).toMatchObject({ status: 'SUCCEEDED', fetched: 11, missing: 2, total: 11, processed: 11, failed: 0 });
+  expect(
+    await db.directoryEvent.findMany({ where: { channel: 'REPLAY' }, orderBy: { id: 'asc' }, select: { id: true, status: true } }),
+  ).toEqual([
+    { id: leaves.id, status: 'APPLIED' },
+    { id: joins.id, status: 'APPLIED' },
+  ]);
+  expect(await permissionsNow(db)).toEqual({
+    ann: ['docs:admin', 'docs:read', 'docs:write'],
+    bob: ['docs:read', 'docs:write'],
+  });
+  expect(await cursor()).toEqual(before);
+  expect(await replay(db, { source: 'WORKOS_EVENTS' }, deps())).toMatchObject({ fetched: 11, missing: 0, repaired: 0 });
+});
+
+test('what is selected is read, and nothing else; it is re-derived as from the log', async () => {
+  const { db } = core;
+  tell([...COMPANY, leaves, joins, foreign]);
+  const state = await stateOfDatabase(db);
+  await db.$executeRawUnsafe("UPDATE directory_user SET email = 'x@example.com'");
+  expect(await replay(db, { source: 'WORKOS_EVENTS', userId: 'bob', to: leaves.occurredAt }, deps())).toMatchObject({
+    fetched: 3,
+    missing: 0,
+    repaired: 1,
+  });
+  expect(await replay(db, { source: 'WORKOS_EVENTS', eventIds: [joins.id] }, deps())).toMatchObject({ fetched: 1, missing: 1, total: 1 });
+  const bound = await replay(db, { source: 'WORKOS_EVENTS' }, { ...deps(), caller: operatorOf('org_1') });
+  expect(bound).toMatchObject({ status: 'SUCCEEDED', missing: 1 });
+  expect(await db.directoryEvent.count({ where: { partition: 'org_2' } })).toBe(0);
+  await deliver(db, []);
+  expect(await stateOfDatabase(db)).not.toEqual(state);
+  expect(await permissionsNow(db)).toMatchObject({ bob: ['docs:read', 'docs:write'] });
+});
+
+test('a dry run counts what is missing, and stores none of it', async () => {
+  const { db } = core;
+  tell([...COMPANY, leaves]);
+  const before = await writingsOf(db);
+  expect(await replay(db, { source: 'WORKOS_EVENTS', dryRun: true }, deps())).toMatchObject({
+    status: 'SUCCEEDED',
+    fetched: 10,
+    missing: 1,
+    repaired: 0,
+  });
+  expect(await writingsOf(db)).toEqual(before);
+});
+
+test('an outage is waited out; a refusal ends the replay with what WorkOS said', async () => {
+  const { db } = core;
+  tell([...COMPANY, leaves]);
+  fake.fault({ kind: 'status', path: '/events', status: 500, times: 2 });
+  expect(await replay(db, { source: 'WORKOS_EVENTS' }, deps())).toMatchObject({ status: 'SUCCEEDED', missing: 1 });
+  const refused = { ...deps(), workos: () => createWorkosClient({ apiKey: 'another', apiUrl: fake.url, log, maxRetries: 0 }) };
+  expect(await replay(db, { source: 'WORKOS_EVENTS' }, refused)).toMatchObject({ status: 'FAILED', error: expect.stringContaining('401') });
+});
