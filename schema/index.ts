@@ -6,6 +6,7 @@ import './catalog.ts';
 import './change.ts';
 import './directory.ts';
 import './directory-event.ts';
+import './drift.ts';
 import './entitlements.ts';
 import './freshness.ts';
 import './grant.ts';

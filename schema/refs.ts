@@ -25,4 +25,5 @@ export const EntitlementChange = builder.objectRef<RecordedChange>('EntitlementC
 
 export const DirectoryEvent = builder.prismaObject('DirectoryEvent', {});
 export const Replay = builder.prismaObject('Replay', {});
+export const DriftReport = builder.prismaObject('DriftReport', {});
 export const SyncHealth = builder.objectRef<SyncHealthOf>('SyncHealth');

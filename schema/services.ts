@@ -7,6 +7,7 @@ import type { Feed } from '../src/feed/feed.ts';
 import type { Audit } from '../src/ops/audit.ts';
 import type { EventOperations } from '../src/ops/event-operations.ts';
 import type { HealthService } from '../src/ops/health.ts';
+import type { Reconciliations } from '../src/ops/reconcile.ts';
 import type { Replays } from '../src/ops/replay.ts';
 
 export interface Services {
@@ -21,6 +22,7 @@ export interface Services {
     revoke(options: { id: string; actor: string; tenant: string | null }): Promise<GrantRow>;
   };
   replays: Pick<Replays, 'start' | 'cancel' | 'progress'>;
+  reconciliations: Reconciliations;
   events: EventOperations;
   health: HealthService;
   keys: KeyStore;

@@ -1,13 +1,10 @@
 import type { SyncHealth as Health, HealthScope } from '../src/ops/health.ts';
 import { builder } from './builder.ts';
+import { DriftCount } from './drift-count.ts';
 import { follow } from './follow.ts';
 import { SyncHealth } from './refs.ts';
 
 const SyncStatus = builder.enumType('SyncStatus', { values: ['HEALTHY', 'DEGRADED', 'FAILING'] as const });
-
-const DriftKind = builder.enumType('DriftKind', {
-  values: ['MISSING_LOCALLY', 'MISSING_AT_SOURCE', 'STATE', 'ATTRIBUTES', 'MEMBERSHIP', 'ROLE'] as const,
-});
 
 const SyncProblem = builder.objectRef<Health['problems'][number]>('SyncProblem').implement({
   fields: (t) => ({ code: t.exposeString('code'), message: t.exposeString('message'), since: t.expose('since', { type: 'DateTime' }) }),
@@ -52,10 +49,6 @@ const ReplayCounts = builder.objectRef<Health['replays']>('ReplayCounts').implem
     failed: t.exposeInt('failed'),
     successRate: t.exposeFloat('successRate', { nullable: true }),
   }),
-});
-
-const DriftCount = builder.objectRef<{ kind: typeof DriftKind.$inferType; count: number }>('DriftCount').implement({
-  fields: (t) => ({ kind: t.expose('kind', { type: DriftKind }), count: t.exposeInt('count') }),
 });
 
 const DriftSummary = builder.objectRef<Health['drift']>('DriftSummary').implement({

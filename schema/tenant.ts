@@ -18,6 +18,8 @@ const OWN: Partial<Record<Prisma.ModelName, (tenant: string) => object>> = {
   Grant: byOrganization,
   Replay: byOrganization,
   AuditEntry: byOrganization,
+  DriftReport: byOrganization,
+  DriftItem: (organizationId) => ({ report: { organizationId } }),
 };
 
 const READS = new Set(['findUnique', 'findUniqueOrThrow', 'findFirst', 'findFirstOrThrow', 'findMany', 'count', 'groupBy', 'aggregate']);

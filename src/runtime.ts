@@ -32,6 +32,7 @@ import { within } from './lib/within.ts';
 import type { Logger } from './log.ts';
 import { createAudit } from './ops/audit.ts';
 import { createHealth } from './ops/health.ts';
+import { createReconciliations } from './ops/reconcile.ts';
 import { createReplays } from './ops/replay.ts';
 import { retryEvents } from './ops/retry-events.ts';
 import { skipEvent } from './ops/skip-event.ts';
@@ -44,7 +45,7 @@ import { createProbes } from './server/probes.ts';
 import { createReadiness } from './server/readiness.ts';
 import { createWake } from './worker/wake.ts';
 import { createWorker, type WorkerDeps } from './worker/worker.ts';
-import { createWorkosClient } from './workos/client.ts';
+import { createWorkosClient, type WorkosClient } from './workos/client.ts';
 
 export interface Runtime {
   /** null for `work`, which answers nobody. */
@@ -141,11 +142,16 @@ async function open(
 
   const webhookSecrets = config.workos ? config.webhookSecrets : [FAKE_WEBHOOK_SECRET];
   let workosError: string | null = null;
+  /** Set before the loops that ask it begin. */
+  let workos: WorkosClient | null = null;
   const replays = createReplays({
     db: work.db,
     nudge: { nudge: () => wake('replays'), wait: nudges.replays.wait },
     onChanges,
     log,
+    workos: () => workos,
+    eventRetentionDays: config.eventRetentionDays,
+    requestImports: config.initialImport === 'auto',
   });
   const services: Services = {
     logId,
@@ -156,6 +162,7 @@ async function open(
       revoke: (options) => revokeGrant(api.db, options).finally(onChanges),
     },
     replays,
+    reconciliations: createReconciliations({ db: api.db }),
     keys: createKeyStore({ db: api.db, lookup: keyLookup, onRevoked: revalidation.nudge, clock }),
     audit: createAudit({ db: api.db, log }),
     events: {
@@ -211,7 +218,7 @@ async function open(
     fake = config.workos ? null : await openFake(config, url, log, closer);
     const target = config.workos ?? { apiKey: fake?.apiKey ?? '', apiUrl: fake?.url ?? '' };
     if (fake) await giveCompanyItsCatalog(work, log);
-    const workos = createWorkosClient({ ...target, log });
+    workos = createWorkosClient({ ...target, log });
     const leases = openLeases({ url: databaseUrl, log });
     closer.add('leases', leases.close);
     const worker = createWorker({

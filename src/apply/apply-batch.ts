@@ -218,3 +218,12 @@ export async function applyObservations(
     return storeTransitions(tx, folded.transitions);
   });
 }
+
+/** What facts would do to access if they were applied now. Nothing is written. */
+export async function previewObservations(db: Db, partition: string, observations: readonly Observation[]): Promise<Transition[]> {
+  return underLock(db, partition, async (tx, within) => {
+    const set = await loadWorkingSet(tx, observations);
+    if (within !== null && !staysWithin(set, observations, within)) return undefined;
+    return observations.flatMap((observation) => fold(set, observation).transitions);
+  });
+}

@@ -21,6 +21,7 @@ export const FAILPOINTS = [
   'marked', // relay
   'replay-before-commit', // replay: a chunk repaired and the row moved on
   'replay-after-commit',
+  'reconcile-step', // reconciliation: a step is about to be taken
 ] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];

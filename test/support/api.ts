@@ -15,6 +15,7 @@ import { sleep } from '../../src/lib/sleep.ts';
 import { createLogger, type Logger } from '../../src/log.ts';
 import { createAudit } from '../../src/ops/audit.ts';
 import type { SyncHealth } from '../../src/ops/health.ts';
+import { createReconciliations } from '../../src/ops/reconcile.ts';
 import type { ReplayRow } from '../../src/ops/replay.ts';
 import type { ServerDeps } from '../../src/server/deps.ts';
 import { createHttpServer } from '../../src/server/http.ts';
@@ -158,6 +159,7 @@ async function servicesOn({ db, feed }: FeedNode): Promise<Omit<Services, 'keys'
     feed,
     catalog: { apply: (options) => applyCatalog(db, options) },
     grants: { grant: (options) => grantRole(db, options), revoke: (options) => revokeGrant(db, options) },
+    reconciliations: createReconciliations({ db }),
     replays: {
       start: ({ source, dryRun, reason, idempotencyKey, maxRevocations: _, confirmToken: __, ...selection }, { name, organizationId }) =>
         db.replay.create({
