@@ -72,6 +72,7 @@ export interface Config {
   dataDir: string;
   initialImport: 'auto' | 'off';
   eventRetentionDays: number;
+  reconcile: { intervalHours: number; repair: 'off' | 'auto' };
   /** Of the change log. */
   changeRetentionDays: number;
   /** Connections to Postgres for callers, and for the jobs. */
@@ -163,6 +164,8 @@ const settings = {
   DATA_DIR: z.string().default('.data'),
   INITIAL_IMPORT: oneOf(['auto', 'off']).default('auto'),
   EVENT_RETENTION_DAYS: integer(1, 3_650).default(30),
+  RECONCILE_INTERVAL_HOURS: integer(0, 8_760).default(24),
+  RECONCILE_REPAIR: oneOf(['off', 'auto']).default('off'),
   CHANGE_RETENTION_DAYS: integer(1, 36_500).default(30),
   DATABASE_POOL_SIZE: integer(1, 500).default(10),
   WORKER_POOL_SIZE: integer(2, 500).default(8),
@@ -240,6 +243,7 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     dataDir: set.DATA_DIR,
     initialImport: set.INITIAL_IMPORT,
     eventRetentionDays: set.EVENT_RETENTION_DAYS,
+    reconcile: { intervalHours: set.RECONCILE_INTERVAL_HOURS, repair: set.RECONCILE_REPAIR },
     changeRetentionDays: set.CHANGE_RETENTION_DAYS,
     databasePoolSize: set.DATABASE_POOL_SIZE,
     workerPoolSize: set.WORKER_POOL_SIZE,
@@ -284,7 +288,17 @@ const jwtOf = (set: z.infer<z.ZodObject<typeof settings>>): JwtSettings | null =
       }
     : null;
 
-const OUR_PREFIXES = ['WORKOS_', 'ADMIN_API_', 'INITIAL_', 'EVENT_RETENTION_', 'AUTH_', 'GRAPHQL_', 'PERSISTED_', 'RATE_LIMIT_'];
+const OUR_PREFIXES = [
+  'WORKOS_',
+  'ADMIN_API_',
+  'INITIAL_',
+  'EVENT_RETENTION_',
+  'RECONCILE_',
+  'AUTH_',
+  'GRAPHQL_',
+  'PERSISTED_',
+  'RATE_LIMIT_',
+];
 /** Of other software for WorkOS (its SDK, AuthKit), which may share an environment with us. */
 const NEIGHBOURS = ['WORKOS_CLIENT_ID', 'WORKOS_REDIRECT_URI', 'WORKOS_COOKIE_PASSWORD'];
 

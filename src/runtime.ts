@@ -238,6 +238,7 @@ async function open(
       // The last connection is for whoever else has something to do.
       applyConcurrency: Math.max(1, Math.min(config.applyConcurrency, config.workerPoolSize - 1)),
       initialImport: config.initialImport,
+      reconcile: config.reconcile,
       userRequestsPerSecond: target.apiUrl === DEFAULT_WORKOS_API_URL ? WORKOS_USER_REQUESTS_PER_SECOND : Number.POSITIVE_INFINITY,
       onWorkosOutcome: (error) => {
         workosError = error === undefined ? null : messageOf(error);

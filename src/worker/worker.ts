@@ -11,6 +11,8 @@ import type { Nudge } from '../lib/nudge.ts';
 import type { Logger } from '../log.ts';
 import { createDirectoryReader } from '../ops/directory-reader.ts';
 import { createImporter, type ImportDeps } from '../ops/import-directory.ts';
+import { createReconciler } from '../ops/reconcile-loop.ts';
+import { createReconcileSchedule, type ReconcileScheduleDeps } from '../ops/reconcile-schedule.ts';
 import { refreshNext } from '../ops/refresh-accounts.ts';
 import type { Replays } from '../ops/replay.ts';
 import { createRelay, type RelayOptions } from '../relay/relay.ts';
@@ -42,6 +44,7 @@ export interface WorkerDeps {
   onPublished: RelayOptions['onPublished'];
   replays: Pick<Replays, 'run'>;
   initialImport: 'auto' | 'off';
+  reconcile: Pick<ReconcileScheduleDeps, 'intervalHours' | 'repair'>;
   eventRetentionDays: number;
   changeRetentionDays: number;
   /** Organizations that are applied at a time. */
@@ -56,6 +59,9 @@ export interface WorkerDeps {
 
 const APPLY_INTERVAL_MS = 1_000;
 const IMPORT_INTERVAL_MS = 2_000;
+const RECONCILE_INTERVAL_MS = 1_000;
+/** Between two looks at the counts of every directory. */
+const PROBE_INTERVAL_MS = 900_000;
 const REFRESH_INTERVAL_MS = 1_000;
 const EXPIRY_INTERVAL_MS = 1_000;
 const PRUNE_INTERVAL_MS = 60_000;
@@ -79,7 +85,7 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
     return did ? 'again' : 'idle';
   };
 
-  /** WorkOS → inbox: the poller and the full reads. */
+  /** WorkOS → inbox: the poller and the full reads, also those that only compare; together they keep to its limits. */
   async function sync(term: Term): Promise<void> {
     const { db } = term;
     const reader = createDirectoryReader({ workos, clock, userRequestsPerSecond: deps.userRequestsPerSecond });
@@ -95,9 +101,13 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
       onStored: () => wake('apply'),
       onOutcome: deps.onWorkosOutcome,
     });
+    const reconciler = createReconciler({ db, workos, reader, log, clock, onChanges: () => wake('relay') });
+    const schedule = createReconcileSchedule({ db, workos, log, ...deps.reconcile });
     await Promise.all([
       loop('sync', term, poll, { idleMs: pollIntervalMs, nudge: nudges.poll }),
       loop('import', term, async (s) => again(await importer.step(s)), { idleMs: IMPORT_INTERVAL_MS }),
+      loop('reconcile', term, async (s) => ((await reconciler.step(s)) ? 'again' : 'idle'), { idleMs: RECONCILE_INTERVAL_MS }),
+      loop('reconcile schedule', term, async (s) => schedule.step(s).then(() => 'idle'), { idleMs: PROBE_INTERVAL_MS }),
     ]);
   }
 

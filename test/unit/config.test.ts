@@ -54,6 +54,10 @@ it('an empty environment starts with stand-ins, and says which', () => {
       },
       "port": 4000,
       "production": false,
+      "reconcile": {
+        "intervalHours": 24,
+        "repair": "off",
+      },
       "redisUrl": null,
       "standIns": [
         "EMBEDDED_POSTGRES",
