@@ -1,29 +1,32 @@
 // What a document may not do, beyond what armor counts.
-import { type ASTVisitor, GraphQLError, NoSchemaIntrospectionCustomRule, type SelectionSetNode, type ValidationContext } from 'graphql';
+import { type DocumentNode, GraphQLError, Kind, NoSchemaIntrospectionCustomRule, type SelectionNode, visit } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { DOCUMENT_LIMITS } from './limits.ts';
 
-/** The same field again and again costs validation the square of their number, and one line of the answer. */
-export const limitRepetitions = (context: ValidationContext): ASTVisitor => ({
-  SelectionSet({ selections }: SelectionSetNode) {
-    const counts = new Map<string, number>();
-    for (const selection of selections) {
-      const name =
-        selection.kind === 'Field'
-          ? (selection.alias ?? selection.name).value
-          : selection.kind === 'FragmentSpread'
-            ? `...${selection.name.value}`
-            : '...';
-      const count = (counts.get(name) ?? 0) + 1;
-      counts.set(name, count);
-      if (count === DOCUMENT_LIMITS.repetitions + 1) {
-        context.reportError(
+/** Looked at before validation, whose work grows with the square of it. */
+function repetitionsIn(document: DocumentNode): GraphQLError[] {
+  const errors: GraphQLError[] = [];
+  visit(document, {
+    SelectionSet({ selections }) {
+      const counts = new Map<string, number>();
+      for (const selection of selections) {
+        const name = nameOf(selection);
+        const count = (counts.get(name) ?? 0) + 1;
+        counts.set(name, count);
+        if (count !== DOCUMENT_LIMITS.repetitions + 1) continue;
+        errors.push(
           new GraphQLError(`"${name}" stands more than ${DOCUMENT_LIMITS.repetitions} times in one selection.`, { nodes: selection }),
         );
       }
-    }
-  },
-});
+    },
+  });
+  return errors;
+}
+
+function nameOf(selection: SelectionNode): string {
+  if (selection.kind === Kind.FIELD) return (selection.alias ?? selection.name).value;
+  return selection.kind === Kind.FRAGMENT_SPREAD ? `...${selection.name.value}` : '...';
+}
 
 const withoutSuggestion = (error: GraphQLError): GraphQLError => {
   // In place: the error is ours alone, and a copy would lose what other plugins have noted on it.
@@ -33,8 +36,9 @@ const withoutSuggestion = (error: GraphQLError): GraphQLError => {
 
 /** Runs on every transport. `introspection: false`: the schema does not show itself, by errors neither. */
 export const useDocumentRules = ({ introspection }: { introspection: boolean }): Plugin => ({
-  onValidate({ addValidationRule }) {
-    addValidationRule(limitRepetitions);
+  onValidate({ addValidationRule, params: { documentAST }, setResult: settle }) {
+    const repetitions = repetitionsIn(documentAST);
+    if (repetitions.length > 0) settle(repetitions);
     if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule);
     return ({ valid, result, setResult }) => {
       if (valid) return;

@@ -20,6 +20,8 @@ import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
 import type { Asking, Graphql } from './yoga.ts';
 
 const GOODBYE_MS = 2_000;
+/** Of one message: each costs memory of its own, however short it is. */
+const PIECES = { maxFragments: 256, maxBufferedChunks: 4_096 };
 
 interface Extra extends Record<PropertyKey, unknown> {
   socket: WebSocket;
@@ -103,7 +105,7 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
     onError: (_context, _id, _payload, errors) => errors.map(format),
   });
 
-  const server = new WebSocketServer({ noServer: true, maxPayload: limits.messageBytes, handleProtocols });
+  const server = new WebSocketServer({ noServer: true, maxPayload: limits.messageBytes, ...PIECES, handleProtocols });
 
   server.on('connection', (socket, request) => {
     const gone = new AbortController();
