@@ -1,6 +1,7 @@
 // Whether this process can answer: the database does, with every migration of this version (a restored backup may lack some;
 // more of them, from a newer version that is being rolled out, do no harm). Redis is wanted, not needed. One look at a
 // time: whoever asks meanwhile, and the path needs no key, gets the same.
+import { singleFlight } from '../lib/single-flight.ts';
 import type { Check } from './probes.ts';
 
 export interface ReadinessDeps {
@@ -19,11 +20,5 @@ export function createReadiness({ migrated, redis }: ReadinessDeps): () => Promi
       ...(redis ? [{ name: 'redis', ok: wakes.status === 'fulfilled', required: false }] : []),
     ];
   }
-  let looking: Promise<Check[]> | undefined;
-  return () => {
-    looking ??= look().finally(() => {
-      looking = undefined;
-    });
-    return looking;
-  };
+  return singleFlight(look);
 }

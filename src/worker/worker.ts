@@ -8,7 +8,9 @@ import { messageOf } from '../errors.ts';
 import { createPoller } from '../ingest/poll-events.ts';
 import { type LoopOptions, runLoop } from '../lib/loop.ts';
 import type { Nudge } from '../lib/nudge.ts';
+import { singleFlight } from '../lib/single-flight.ts';
 import type { Logger } from '../log.ts';
+import type { Job } from '../model/job.ts';
 import { createDirectoryReader } from '../ops/directory-reader.ts';
 import { createImporter, type ImportDeps } from '../ops/import-directory.ts';
 import { createReconciler } from '../ops/reconcile-loop.ts';
@@ -90,7 +92,8 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
     const { db } = term;
     const reader = createDirectoryReader({ workos, clock, userRequestsPerSecond: deps.userRequestsPerSecond });
     const imports: ImportDeps = { db, workos, reader, log, clock };
-    const importer = createImporter(imports);
+    // Both loops below read pages; each page is read and counted once.
+    const importer = { step: singleFlight(createImporter(imports).step) };
     const poll = createSyncStep({
       db,
       log,
@@ -143,7 +146,7 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
 
   return {
     async run(signal) {
-      const lead = (job: string, until: AbortSignal, run: (term: Term) => Promise<void>): Promise<void> =>
+      const lead = (job: Job, until: AbortSignal, run: (term: Term) => Promise<void>): Promise<void> =>
         runAsLeader({ ...deps, ttlMs: deps.leaseTtlMs }, job, until, run);
       // The relay ends last, so that what the others have just committed is handed on.
       const relaying = new AbortController();

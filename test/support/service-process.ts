@@ -18,8 +18,8 @@ export interface RunningCli {
 }
 
 /** Runs `access-service …args` with exactly these settings. */
-export function runCli(args: readonly string[], env: Record<string, string> = {}): RunningCli {
-  const child = spawn(process.execPath, [CLI, ...args], {
+export function runCli(args: readonly string[], env: Record<string, string> = {}, script = CLI): RunningCli {
+  const child = spawn(process.execPath, [script, ...args], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TMPDIR: process.env.TMPDIR ?? '/tmp', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -79,11 +79,11 @@ export interface Service extends RunningCli {
 const KEY = 'test-key-0123456789abcdef';
 
 /** A service that answers /readyz. */
-export async function startService(mode: 'start' | 'serve' | 'work', env: Record<string, string>): Promise<Service> {
+export async function startService(mode: 'start' | 'serve' | 'work', env: Record<string, string>, script = CLI): Promise<Service> {
   const port = env.PORT ?? String(await freePort());
   const key = env.ADMIN_API_KEY ?? KEY;
   const url = `http://127.0.0.1:${port}`;
-  const cli = runCli([mode], { LOG_LEVEL: 'info', ADMIN_API_KEY: key, ...env, PORT: port });
+  const cli = runCli([mode], { LOG_LEVEL: 'info', ADMIN_API_KEY: key, ...env, PORT: port }, script);
   try {
     await waitFor('the service to be ready', async () => cli.process.exitCode !== null || (await fetch(`${url}/readyz`)).ok, {
       timeoutMs: 60_000,

@@ -1,0 +1,331 @@
+// Many processes on one Postgres and one Redis: two that serve, two that work, real ones, started at once on an empty database
+// and then killed, frozen, thawed and stopped under load. What is left must be the truth of the fake WorkOS.
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { type OpenDb, openDb } from '../../src/db/client.ts';
+import { type FakeWorkos, startFakeWorkos } from '../../src/fake-workos/server.ts';
+import { createRandom } from '../../src/lib/random.ts';
+import { sleep } from '../../src/lib/sleep.ts';
+import { createLogger } from '../../src/log.ts';
+import { type Follower, followByWebSocket } from '../support/change-follower.ts';
+import { expectInvariants } from '../support/invariants.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { type OwnRedis, startRedis } from '../support/redis.ts';
+import { createScriptedCompany, SCRIPTED_CATALOG, type ScriptedCompany } from '../support/scripted-company.ts';
+import { SEED } from '../support/seed.ts';
+import { freePort, type Service, startService } from '../support/service-process.ts';
+import { differencesFromTruth } from '../support/truth.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { aDirectory, aUser } from '../support/workos-objects.ts';
+
+const SECRET = 'whsec_processes';
+const APPLY = 'mutation ($catalog: CatalogInput!) { applyCatalog(catalog: $catalog) { applied } }';
+const GRANT = 'mutation ($id: ID!) { grantRole(userId: $id, role: "oncall", reason: "test") { id } }';
+
+let database: TestDatabase;
+let redis: OwnRedis;
+let fake: FakeWorkos;
+let open: OpenDb;
+let settings: Record<string, string>;
+let serves: Service[] = [];
+let works: Service[] = [];
+let followers: Follower[] = [];
+let company: ScriptedCompany;
+
+beforeAll(async () => {
+  process.stdout.write(`seed ${SEED}\n`);
+  database = await createTestDatabase({ empty: true });
+  redis = await startRedis();
+  const port = await freePort();
+  fake = await startFakeWorkos({
+    log: createLogger('silent'),
+    source: { kind: 'scripted' },
+    webhook: {
+      url: `http://127.0.0.1:${port}/webhooks/workos`,
+      secret: SECRET,
+      shuffleSeed: SEED,
+      retryDelaysMs: [200, 500, 1_000, 2_000],
+    },
+  });
+  settings = {
+    DATABASE_URL: database.url,
+    REDIS_URL: redis.url,
+    WORKOS_API_KEY: fake.apiKey,
+    WORKOS_API_URL: fake.url,
+    WORKOS_WEBHOOK_SECRET: SECRET,
+  };
+  // All at once on an empty database: one of them migrates, nobody fails.
+  const [a, b, c, d] = await Promise.all([
+    startService('serve', { ...settings, PORT: String(port) }),
+    startService('serve', settings),
+    startService('work', settings),
+    startService('work', settings),
+  ]);
+  serves = [a, b];
+  works = [c, d];
+  open = openDb({ url: database.url, poolSize: 4, statementTimeoutMs: 20_000, applicationName: 'test' });
+  await serves[1]?.query(APPLY, { catalog: SCRIPTED_CATALOG });
+  company = createScriptedCompany(fake.publish, createRandom(SEED));
+  company.found();
+  followers = serves.map((service) => followByWebSocket(service.url, service.key));
+}, 120_000);
+
+afterAll(async () => {
+  for (const follower of followers) await follower.close();
+  await Promise.all([...serves, ...works].map((service) => service.end('SIGKILL')));
+  await open?.close();
+  await fake?.close();
+  await redis?.stop();
+  await database?.drop();
+});
+
+interface LeaseRow {
+  holder: string;
+  epoch: bigint;
+}
+const leaseOf = async (job: string): Promise<LeaseRow> =>
+  (await open.db.lease.findFirstOrThrow({ where: { job, expiresAt: { gt: new Date(Date.now() - 60_000) } } })) as LeaseRow;
+const pidOf = ({ holder }: LeaseRow): number => Number(holder.split('/')[1]);
+const serviceOf = (lease: LeaseRow): Service => {
+  const found = works.find((service) => service.process.pid === pidOf(lease));
+  if (!found) throw new Error(`${lease.holder} is none of ours`);
+  return found;
+};
+const replace = async (gone: Service): Promise<void> => {
+  works = [...works.filter((service) => service !== gone), await startService('work', settings)];
+};
+
+/** Resolves with the milliseconds until somebody else leads. */
+async function takeover(job: string, before: LeaseRow): Promise<number> {
+  const startedAt = performance.now();
+  await waitFor(`another process to lead ${job}`, async () => (await leaseOf(job)).epoch > before.epoch, { timeoutMs: 60_000 });
+  return Math.round(performance.now() - startedAt);
+}
+
+async function underLoad<T>(work: () => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const load = (async () => {
+    while (!stop.signal.aborted) {
+      company.step();
+      await sleep(10, stop.signal);
+    }
+  })();
+  try {
+    return await work();
+  } finally {
+    stop.abort();
+    await load;
+  }
+}
+
+/** Quiet, and then: the truth, the invariants, and every subscriber has the whole log, once and in order. */
+async function expectTruth(): Promise<void> {
+  const { db } = open;
+  await fake.delivered();
+  await waitFor(
+    'the service to be in step',
+    async () =>
+      (await db.directoryEvent.count({ where: { status: 'PENDING' } })) === 0 &&
+      (await differencesFromTruth(db, fake.truth())).length === 0,
+    {
+      timeoutMs: 60_000,
+      everyMs: 100,
+      missing: async () => ({
+        differences: await differencesFromTruth(db, fake.truth()),
+        pending: await db.directoryEvent.count({ where: { status: 'PENDING' } }),
+        leases: await db.lease.findMany(),
+      }),
+    },
+  );
+  await waitFor('the relay', async () => {
+    const head = await db.changeLogHead.findUniqueOrThrow({ where: { id: 1 } });
+    return head.relayedPosition === head.position;
+  });
+  await expectInvariants(db);
+  expect(await db.directoryEvent.count({ where: { status: 'QUARANTINED' } })).toBe(0);
+  const cursor = await db.syncCursor.findFirstOrThrow();
+  if (cursor.eventId) expect(await db.directoryEvent.count({ where: { id: cursor.eventId } }), 'I5').toBe(1);
+  const changes = await db.entitlementChange.findMany({ orderBy: { position: 'asc' } });
+  const log = changes.map((one) => `${one.userId} +${one.grantedPermissions} -${one.revokedPermissions}`);
+  for (const follower of followers) {
+    const got = () => follower.changes().map((item) => `${item.userId} +${item.grantedPermissions} -${item.revokedPermissions}`);
+    // Each began somewhere near the beginning.
+    await waitFor('a subscriber to have the end', () => got().at(-1) === log.at(-1) && got().length > 0, {
+      missing: () => got().slice(-3),
+    });
+    expect(got()).toEqual(log.slice(-got().length));
+  }
+  for (const service of [...serves, ...works]) expect(service.output()).not.toMatch(/"level":"fatal"|unhandled|uncaught/i);
+}
+
+test('started together on an empty database, they share the work and tell everybody', { timeout: 120_000 }, async () => {
+  await underLoad(() => sleep(2_000, new AbortController().signal));
+  await expectTruth();
+  expect((await Promise.all(['sync', 'apply', 'relay', 'upkeep', 'replays'].map(leaseOf))).map(({ epoch }) => epoch)).toHaveLength(5);
+});
+
+test('a grant given at one process reaches the subscribers of every other', { timeout: 60_000 }, async () => {
+  const latencies: number[] = [];
+  for (const [round, id] of [...fake.truth().users.keys()].slice(0, 8).entries()) {
+    const before = followers.map((follower) => follower.changes().length);
+    const startedAt = performance.now();
+    await serves[round % 2]?.query(GRANT, { id });
+    await waitFor('the change', () => followers.every((follower, index) => follower.changes().length > (before[index] ?? 0)), {
+      everyMs: 2,
+    });
+    latencies.push(Math.round(performance.now() - startedAt));
+  }
+  process.stdout.write(`from grant to both subscribers: ${latencies.join(' ')} ms\n`);
+  await expectTruth();
+});
+
+test('the leader is killed under load: another one goes on', { timeout: 120_000 }, async () => {
+  const before = await leaseOf('apply');
+  const victim = serviceOf(before);
+  await underLoad(async () => {
+    await sleep(500, new AbortController().signal);
+    victim.process.kill('SIGKILL');
+    process.stdout.write(`takeover after kill -9: ${await takeover('apply', before)} ms\n`);
+    await replace(victim);
+    await sleep(1_000, new AbortController().signal);
+  });
+  await expectTruth();
+});
+
+test('the leader is frozen past its lease under load, another takes over, and it thaws', { timeout: 120_000 }, async () => {
+  const before = await leaseOf('apply');
+  const frozen = serviceOf(before);
+  await underLoad(async () => {
+    await sleep(500, new AbortController().signal);
+    frozen.process.kill('SIGSTOP');
+    process.stdout.write(`takeover after SIGSTOP: ${await takeover('apply', before)} ms\n`);
+    await sleep(1_000, new AbortController().signal);
+    frozen.process.kill('SIGCONT');
+    await waitFor('it to notice', () => frozen.output().includes('the lease of a job is lost'), { timeoutMs: 20_000 });
+    await sleep(1_000, new AbortController().signal);
+  });
+  await expectTruth();
+  expect(frozen.process.exitCode).toBeNull();
+});
+
+test('SIGTERM: the lease is free at once, nothing is lost, exit 0', { timeout: 120_000 }, async () => {
+  const before = await leaseOf('sync');
+  const leaving = serviceOf(before);
+  await underLoad(async () => {
+    await sleep(300, new AbortController().signal);
+    const ended = leaving.end('SIGTERM');
+    const ms = await takeover('sync', before);
+    process.stdout.write(`takeover after SIGTERM: ${ms} ms\n`);
+    expect(await ended).toBe(0);
+    await replace(leaving);
+  });
+  await expectTruth();
+  // By its release, not by its time.
+  expect(leaving.output()).not.toContain('is lost');
+});
+
+test('SIGTERM of one that serves: not ready first, sockets told to come again, exit 0; a second signal ends at once', {
+  timeout: 60_000,
+}, async () => {
+  const extra = await startService('serve', settings);
+  const codes = await (async () => {
+    const sockets = Array.from({ length: 45 }, () => new WebSocket(`${extra.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws'));
+    const closed = sockets.map(
+      (socket) =>
+        new Promise<{ code: number; at: number }>((resolve) => {
+          socket.on('error', () => {});
+          socket.on('open', () =>
+            socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${extra.key}` } })),
+          );
+          socket.on('close', (code) => resolve({ code, at: performance.now() }));
+        }),
+    );
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('message', resolve))));
+    const startedAt = performance.now();
+    expect(await extra.end('SIGTERM')).toBe(0);
+    process.stdout.write(`a stop with 45 sockets: ${Math.round(performance.now() - startedAt)} ms\n`);
+    return Promise.all(closed);
+  })();
+  expect(new Set(codes.map(({ code }) => code))).toEqual(new Set([1012]));
+  const first = Math.min(...codes.map(({ at }) => at));
+  expect(Math.max(...codes.map(({ at }) => at)) - first, 'not all at once').toBeGreaterThan(100);
+
+  const hasty = await startService('work', settings);
+  hasty.process.kill('SIGSTOP');
+  hasty.process.kill('SIGTERM');
+  hasty.process.kill('SIGINT');
+  hasty.process.kill('SIGCONT');
+  expect([130, 143]).toContain(await hasty.exited);
+});
+
+describe('a leader that froze with a page in its hands', () => {
+  const PEOPLE = 250;
+  let own: { database: TestDatabase; fake: FakeWorkos; open: OpenDb; services: Service[] };
+
+  beforeAll(async () => {
+    const ownDatabase = await createTestDatabase();
+    const ownFake = await startFakeWorkos({ log: createLogger('silent'), source: { kind: 'scripted' } });
+    own = {
+      database: ownDatabase,
+      fake: ownFake,
+      open: openDb({ url: ownDatabase.url, poolSize: 2, statementTimeoutMs: 20_000, applicationName: 'test' }),
+      services: [],
+    };
+    ownFake.publish({ event: 'dsync.activated', data: aDirectory('directory_1') }, { viaApi: false });
+    for (let n = 0; n < PEOPLE; n += 1) ownFake.publish({ event: 'dsync.user.created', data: aUser(`user_${n}`) }, { viaApi: false });
+  });
+  afterEach(async () => {
+    for (const service of own.services.splice(0)) await service.end('SIGKILL');
+  });
+  afterAll(async () => {
+    await own.open.close();
+    await own.fake.close();
+    await own.database.drop();
+  });
+
+  /** How many people the import of 250 counted in the end, and whether the thawed one was stopped. */
+  async function importWithFreeze(script?: string): Promise<{ counted: () => Promise<number>; thawed: Service }> {
+    const { db } = own.open;
+    await db.$executeRawUnsafe('TRUNCATE directory_import, lease, state_read, directory, directory_user, directory_event');
+    await db.$executeRawUnsafe('UPDATE sync_cursor SET event_id = NULL, caught_up_at = NULL');
+    const env = {
+      DATABASE_URL: own.database.url,
+      REDIS_URL: redis.url,
+      WORKOS_API_KEY: own.fake.apiKey,
+      WORKOS_API_URL: own.fake.url,
+    };
+    const counted = async (): Promise<number> => (await db.directoryImport.findFirst())?.usersRead ?? 0;
+    // It freezes with the second page of people read and not written.
+    const thawed = await startService('work', { ...env, FAILPOINTS: 'import-fetched=stop@2' }, script);
+    own.services.push(thawed);
+    await waitFor('the first page', async () => (await counted()) === 100, { timeoutMs: 30_000, missing: thawed.output });
+    own.services.push(await startService('work', env, script));
+    await waitFor('the other to finish the import', async () => (await db.directoryImport.findFirst())?.phase === 'FINISHED', {
+      timeoutMs: 60_000,
+      missing: thawed.output,
+    });
+    expect(await counted()).toBe(PEOPLE);
+    thawed.process.kill('SIGCONT');
+    return { counted, thawed };
+  }
+
+  test('can write it no more', { timeout: 120_000 }, async () => {
+    const { counted, thawed } = await importWithFreeze();
+    await waitFor('it to notice', () => thawed.output().includes('the lease of a job is lost'), {
+      timeoutMs: 20_000,
+      missing: thawed.output,
+    });
+    expect(await thawed.end('SIGTERM'), thawed.output()).toBe(0);
+    expect(await counted()).toBe(PEOPLE);
+    expect(await own.open.db.directoryUser.count()).toBe(PEOPLE);
+  });
+
+  test('control: without the check in its transaction it counts people twice', { timeout: 120_000 }, async () => {
+    const { counted, thawed } = await importWithFreeze(fileURLToPath(new URL('../support/unfenced-service.ts', import.meta.url)));
+    await waitFor('the page to be written all the same', async () => (await counted()) > PEOPLE, {
+      timeoutMs: 20_000,
+      missing: thawed.output,
+    });
+  });
+});

@@ -1,0 +1,94 @@
+// Hints between processes, over a real Redis that comes and goes.
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { openRedis, type RedisConnections } from '../../src/redis/client.ts';
+import { createHints } from '../../src/redis/hints.ts';
+import { createWake, type Wake } from '../../src/worker/wake.ts';
+import { silent } from '../support/feed-node.ts';
+import { type OwnRedis, startRedis } from '../support/redis.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const LONG_MS = 3_600_000;
+
+let server: OwnRedis;
+const opened: RedisConnections[] = [];
+let stop = new AbortController();
+let listening: Promise<void>[] = [];
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+afterEach(async () => {
+  stop.abort();
+  await Promise.all(listening);
+  for (const redis of opened.splice(0)) redis.close();
+  stop = new AbortController();
+  listening = [];
+});
+
+function aProcess(logId = 'log'): Wake {
+  const redis = openRedis({ url: server.url, log: silent });
+  opened.push(redis);
+  const wake = createWake(createHints({ redis, logId }));
+  listening.push(wake.listen(stop.signal));
+  return wake;
+}
+
+/** Counts how often a loop of a process is woken. */
+function woken({ nudges }: Wake, loop: keyof Wake['nudges']): () => number {
+  let count = 0;
+  const watch = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      await nudges[loop].wait(LONG_MS, stop.signal);
+      if (!stop.signal.aborted) count += 1;
+    }
+  };
+  listening.push(watch());
+  return () => count;
+}
+
+test('whoever wakes a loop wakes it in every process, and no other loop', async () => {
+  const [a, b] = [aProcess(), aProcess()];
+  const [relay, apply] = [woken(b, 'relay'), woken(b, 'apply')];
+  await waitFor('b to listen', () => relay() === 1 && apply() === 1);
+  await waitFor('a to be connected', () => {
+    a.wake('relay');
+    return relay() > 1;
+  });
+  expect(apply()).toBe(1);
+});
+
+test('a listener that was away looks by itself when it is back', async () => {
+  const b = aProcess();
+  const relay = woken(b, 'relay');
+  await waitFor('it to listen', () => relay() === 1);
+  await server.kill();
+  await server.restart();
+  await waitFor('it to look', () => relay() === 2, { timeoutMs: 20_000 });
+  const a = aProcess();
+  await waitFor('hints to come again', () => {
+    a.wake('relay');
+    return relay() > 3;
+  });
+});
+
+test('without Redis waking stays within the process and nobody waits', async () => {
+  const redis = openRedis({ url: 'redis://127.0.0.1:1', log: silent });
+  opened.push(redis);
+  const wake = createWake(createHints({ redis, logId: 'log' }));
+  listening.push(wake.listen(stop.signal));
+  const apply = woken(wake, 'apply');
+  wake.wake('apply');
+  await waitFor('the own loop', () => apply() === 1);
+});
+
+test('two databases on one Redis do not wake each other', async () => {
+  const [a, b, other] = [aProcess(), aProcess(), aProcess('other')];
+  const [same, foreign] = [woken(b, 'poll'), woken(other, 'poll')];
+  await waitFor('all to listen', () => same() === 1 && foreign() === 1);
+  await waitFor('the hint', () => {
+    a.wake('poll');
+    return same() > 1;
+  });
+  expect(foreign()).toBe(1);
+});
