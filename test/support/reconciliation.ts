@@ -8,13 +8,15 @@ import { createDirectoryReader } from '../../src/ops/directory-reader.ts';
 import type { DriftReportRow } from '../../src/ops/drift-row.ts';
 import { createReconciliations, type ReconcileRequest } from '../../src/ops/reconcile.ts';
 import { createReconciler, type ReconcilerDeps } from '../../src/ops/reconcile-loop.ts';
-import { createWorkosClient } from '../../src/workos/client.ts';
+import { createWorkosClient, type WorkosClient } from '../../src/workos/client.ts';
 import { applyDue, type CoreDatabase, openCoreDatabase } from './core-database.ts';
 import { COMPANY_CATALOG } from './small-company.ts';
 import { aDirectory, aGroup, aMembership, aUser, type Json } from './workos-objects.ts';
 
 export const DIRECTORY = 'directory_1';
 export const GROUPS = ['engineers', 'admins', 'everybody', 'leavers'];
+
+type Reconciler = ReturnType<typeof createReconciler>;
 
 export interface Rig {
   core: CoreDatabase;
@@ -26,8 +28,9 @@ export interface Rig {
   /** What was told comes in and waits. */
   pollOnly(): Promise<void>;
   start(request?: Partial<ReconcileRequest>): Promise<DriftReportRow>;
-  /** One step of whatever is due; false: nothing is. */
-  step(): Promise<boolean>;
+  workos: WorkosClient;
+  /** As of another worker. */
+  another(): Reconciler;
   report(id: string): Promise<DriftReportRow>;
   /** Steps until it is over or waits; polls meanwhile. `each` comes before every step. */
   finish(id: string, each?: (row: DriftReportRow) => Promise<void> | void): Promise<DriftReportRow>;
@@ -53,19 +56,21 @@ export async function startRig({ users = 12, deps = {} }: { users?: number; deps
   const workos = createWorkosClient({ apiKey: fake.apiKey, apiUrl: fake.url, log, maxRetries: 0 });
   const poller = createPoller({ db, workos, log, clock, eventsRetentionDays: 30 });
   const reader = createDirectoryReader({ workos, clock, userRequestsPerSecond: Number.POSITIVE_INFINITY });
-  const reconciler = createReconciler({
-    db,
-    workos,
-    reader,
-    log,
-    clock,
-    onChanges: () => {},
-    settleMs: 0,
-    accountsPerStep: 5,
-    repairsPerStep: 3,
-    retryDelaysMs: [],
-    ...deps,
-  });
+  const another = (): Reconciler =>
+    createReconciler({
+      db,
+      workos,
+      reader,
+      log,
+      clock,
+      onChanges: () => {},
+      settleMs: 0,
+      accountsPerStep: 5,
+      repairsPerStep: 3,
+      retryDelaysMs: [],
+      ...deps,
+    });
+  const reconciler = another();
   const reconciliations = createReconciliations({ db });
   const signal = new AbortController().signal;
   const tell: Rig['tell'] = (event, data, { lost = false } = {}) => void fake.publish({ event, data }, { viaApi: !lost });
@@ -121,7 +126,8 @@ export async function startRig({ users = 12, deps = {} }: { users?: number; deps
     poll,
     pollOnly,
     start,
-    step: () => reconciler.step(signal),
+    workos,
+    another,
     report,
     finish,
     reconcile: async (request, each) => finish((await start(request)).id, each),
