@@ -21,6 +21,8 @@ export interface Ids {
   key: string;
   /** Of the change log that cursors of these ids belong to. */
   logId: string;
+  /** The change log that there is. */
+  thisLog: string;
 }
 
 export interface RootField {
@@ -32,6 +34,8 @@ export interface RootField {
   by: Record<string, (ids: Ids, home: string) => string>;
   /** How it answers about what is foreign or unknown, in all ways or in some; else with data that does not show it. */
   hidden?: ErrorCode | Record<string, ErrorCode>;
+  /** Ways in which even a caller without bounds is not told whether there is such a thing. */
+  blind?: readonly string[];
 }
 
 const text = (value: string): string => JSON.stringify(value);
@@ -51,6 +55,12 @@ const CHANGE_FILTERS: RootField['by'] = {
   'filter.userIds': (ids) => `filter: { userIds: [${text(ids.user)}] }`,
   after: (ids) => `after: ${position(ids)}`,
 };
+const FROM_THE_BEGINNING = Object.fromEntries(
+  Object.entries(CHANGE_FILTERS).map(([way, args]) => [
+    way,
+    (ids: Ids, home: string) => (way === 'after' ? args(ids, home) : `${args(ids, home)}, after: ${text(encodeCursor(ids.thisLog, 0n))}`),
+  ]),
+);
 const FRESH = (question: string): RootField['by'] => ({ atLeast: (ids) => `${question}, atLeast: ${position(ids)}` });
 const HEALTH: RootField['by'] = {
   organizationId: filter('organizationId', 'organization'),
@@ -199,6 +209,7 @@ const MUTATIONS: Record<string, RootField> = {
       'input.untilEventId': replayed('untilEventId', 'event'),
     },
     hidden: { 'input.eventIds': 'BAD_USER_INPUT' },
+    blind: ['organizationId', 'directoryId', 'userId', 'groupId', 'afterEventId', 'untilEventId'].map((name) => `input.${name}`),
   },
   cancelReplay: { scope: 'SYNC_OPERATE', select: '{ status }', by: { id: id('replay') }, hidden: 'NOT_FOUND' },
   retryEvents: {
@@ -231,6 +242,7 @@ const MUTATIONS: Record<string, RootField> = {
         `dryRun: true, catalog: { roles: [], groupMappings: [{ organizationId: ${text(home)}, groupId: ${text(ids.group)}, roles: ["reader"] }] }`,
     },
     hidden: { 'catalog.roles.organizationId': 'FORBIDDEN', 'catalog.groupMappings.organizationId': 'FORBIDDEN' },
+    blind: ['catalog.roles.organizationId', 'catalog.groupMappings.organizationId', 'catalog.groupMappings.groupId'],
   },
   grantRole: {
     scope: 'CATALOG_WRITE',
@@ -244,6 +256,7 @@ const MUTATIONS: Record<string, RootField> = {
     select: '{ apiKey { organizationId scopes } }',
     by: { organizationId: (ids) => `name: "x", scopes: [KEYS_MANAGE], organizationId: ${text(ids.organization)}` },
     hidden: 'FORBIDDEN',
+    blind: ['organizationId'],
   },
   revokeApiKey: { scope: 'KEYS_MANAGE', select: '{ name organizationId }', by: { id: id('key') }, hidden: 'NOT_FOUND' },
 };
@@ -251,8 +264,8 @@ const MUTATIONS: Record<string, RootField> = {
 const SUBSCRIPTIONS: Record<string, RootField> = {
   entitlementChanges: {
     scope: 'CHANGES_SUBSCRIBE',
-    select: '{ __typename ... on EntitlementChange { organizationId userId } }',
-    by: CHANGE_FILTERS,
+    select: '{ ... on EntitlementChange { organizationId userId } ... on FeedCheckpoint { caughtUp } }',
+    by: FROM_THE_BEGINNING,
     hidden: { after: 'CURSOR_INVALID' },
   },
   replayProgress: { scope: 'SYNC_READ', select: '{ id status }', by: { id: id('replay') }, hidden: 'NOT_FOUND' },
