@@ -2,10 +2,14 @@
 // The binary: argument parsing, and the way from an error to an exit code. 0 done, 1 refused or failed, 2 wrong arguments.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SCOPES } from './auth/caller.ts';
-import { applyCatalogFile } from './commands/catalog-apply.ts';
+import { addCatalogCommands } from './commands/catalog-apply.ts';
+import { addEventsCommands } from './commands/events.ts';
 import { type FakeWorkosFlags, runFakeWorkos } from './commands/fake-workos.ts';
+import { addHealthCommand } from './commands/health.ts';
 import { type CreateKeyFlags, createKey, listKeys, revokeKey } from './commands/keys.ts';
 import { runMigrate } from './commands/migrate.ts';
+import { addReconcileCommand } from './commands/reconcile.ts';
+import { addReplayCommands } from './commands/replay.ts';
 import { runService } from './commands/run-service.ts';
 import { loadConfig, type Mode } from './config.ts';
 import { AccessError, StartError } from './errors.ts';
@@ -78,24 +82,11 @@ const key = (): string => {
   return value;
 };
 
-program
-  .command('catalog')
-  .description('roles, and which groups give them')
-  .command('apply')
-  .argument('<file>', 'JSON or YAML: { roles: [{ slug, permissions }], groupMappings: [{ organizationId, groupName | groupId, roles }] }')
-  .description('show what a catalog would alter in the running service, then alter it')
-  .option('--url <url>', 'of the running service', 'http://127.0.0.1:4000')
-  .option('--dry-run', 'only show the plan', false)
-  .option('--prune', 'remove roles and mappings that the file does not name', false)
-  .option('--yes', 'do not ask before permissions are taken away', false)
-  .option('--json', 'machine-readable output', false)
-  .addHelpText(
-    'after',
-    '\nThe key comes from ADMIN_API_KEY.\n\nExample:\n  ADMIN_API_KEY=… access-service catalog apply catalog.yaml --dry-run',
-  )
-  .action((file: string, flags: { url: string; dryRun: boolean; prune: boolean; yes: boolean; json: boolean }) =>
-    applyCatalogFile({ file, ...flags, key: key() }),
-  );
+addReplayCommands(program, key);
+addReconcileCommand(program, key);
+addEventsCommands(program, key);
+addHealthCommand(program, key);
+addCatalogCommands(program, key);
 
 const keys = program.command('keys').description('API keys: who may ask the running service, and for what');
 const keysCommand = (nameAndArgs: string, description: string, example: string): Command =>

@@ -1,18 +1,20 @@
 // `access-service catalog apply FILE`: reads a catalog (JSON or YAML), shows what it would alter, and alters it. Whatever
 // takes permissions away is asked about first, unless --yes.
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { messageOf, StartError } from '../errors.ts';
+import { confirmed, count, NOTHING_ALTERED } from './confirm.ts';
 import { type Endpoint, graphqlRequest } from './graphql-request.ts';
+import { endpointOf, type FindKey, type OperatorFlags, operatorCommand, whole } from './operator-command.ts';
+import { previewShape, print, renderPreview } from './print.ts';
 
-export interface CatalogApplyOptions extends Endpoint {
-  file: string;
+interface CatalogApplyFlags extends OperatorFlags {
   dryRun: boolean;
   prune: boolean;
+  maxRevocations?: number;
   yes: boolean;
-  json: boolean;
 }
 
 const roleShape = z.strictObject({
@@ -41,15 +43,15 @@ const planShape = z.object({
     affectedUsers: z.number(),
     grantedPermissions: z.number(),
     revokedPermissions: z.number(),
-    preview: z.array(z.object({ userId: z.string(), grantedPermissions: z.array(z.string()), revokedPermissions: z.array(z.string()) })),
+    preview: previewShape,
   }),
 });
 
 type Plan = z.infer<typeof planShape>['applyCatalog'];
 
 const APPLY = `
-  mutation CatalogApply($catalog: CatalogInput!, $dryRun: Boolean!, $prune: Boolean!) {
-    applyCatalog(catalog: $catalog, dryRun: $dryRun, prune: $prune) {
+  mutation CatalogApply($catalog: CatalogInput!, $dryRun: Boolean!, $prune: Boolean!, $maxRevocations: Int) {
+    applyCatalog(catalog: $catalog, dryRun: $dryRun, prune: $prune, maxRevocations: $maxRevocations) {
       applied rolesCreated rolesChanged rolesRemoved mappingsAdded mappingsRemoved affectedUsers grantedPermissions revokedPermissions
       preview { userId grantedPermissions revokedPermissions }
     }
@@ -72,19 +74,10 @@ async function readCatalog(file: string): Promise<z.infer<typeof catalogShape>> 
   throw new StartError(`${file} is not a catalog ({ roles: [...], groupMappings: [...] }):\n${faults.join('\n')}`);
 }
 
-const PREVIEWED = 20;
 const some = (list: readonly string[]): string =>
   list.length === 0 ? '' : `: ${list.slice(0, 10).join(', ')}${list.length > 10 ? ', …' : ''}`;
 
 export function renderPlan(plan: Plan): string {
-  const users = plan.preview.slice(0, PREVIEWED).map(({ userId, grantedPermissions, revokedPermissions }) => {
-    const marks = [
-      ...grantedPermissions.map((permission) => `+${permission}`),
-      ...revokedPermissions.map((permission) => `-${permission}`),
-    ];
-    return `    ${userId} ${marks.slice(0, 8).join(' ')}${marks.length > 8 ? ' …' : ''}`;
-  });
-  const more = plan.affectedUsers - users.length;
   return [
     plan.applied ? 'Applied' : 'Plan',
     `  roles     ${plan.rolesCreated.length} new${some(plan.rolesCreated)}`,
@@ -92,28 +85,43 @@ export function renderPlan(plan: Plan): string {
     `            ${plan.rolesRemoved.length} removed${some(plan.rolesRemoved)}`,
     `  mappings  ${plan.mappingsAdded} added, ${plan.mappingsRemoved} removed`,
     `  users     ${plan.affectedUsers} affected: ${plan.grantedPermissions} permissions granted, ${plan.revokedPermissions} revoked`,
-    ...(plan.applied ? [] : users),
-    ...(!plan.applied && more > 0 ? [`    and ${more} more`] : []),
+    ...(plan.applied ? [] : renderPreview(plan.preview, plan.affectedUsers)),
   ].join('\n');
 }
 
-async function confirmed(plan: Plan): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new StartError(`This takes ${plan.revokedPermissions} permissions away. Give --yes to do it without being asked.`);
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`This takes ${plan.revokedPermissions} permissions away from people. Type "revoke" to go on: `);
-  terminal.close();
-  return answer.trim() === 'revoke';
+export function addCatalogCommands(program: Command, key: FindKey): void {
+  const catalog = program.command('catalog').description('roles, and which groups give them');
+  operatorCommand(catalog, {
+    usage: 'apply',
+    description: 'show what a catalog would alter in the running service, then alter it',
+    examples: [
+      'catalog apply catalog.yaml --dry-run',
+      'catalog apply catalog.yaml --prune',
+      'catalog apply catalog.yaml --yes --max-revocations 50',
+    ],
+  })
+    .argument('<file>', 'JSON or YAML: { roles: [{ slug, permissions }], groupMappings: [{ organizationId, groupName | groupId, roles }] }')
+    .option('--dry-run', 'only show the plan', false)
+    .option('--prune', 'remove roles and mappings that the file does not name', false)
+    .option('--max-revocations <accounts>', 'with --yes: how many may lose access (default: 5 % of the active ones, or 20)', whole)
+    .option('--yes', 'do not ask before permissions are taken away; more than --max-revocations is refused all the same', false)
+    .action((file: string, flags: CatalogApplyFlags) => applyCatalogFile(endpointOf(flags, key), file, flags));
 }
 
-export async function applyCatalogFile({ file, dryRun, prune, yes, json, ...endpoint }: CatalogApplyOptions): Promise<void> {
+async function applyCatalogFile(endpoint: Endpoint, file: string, flags: CatalogApplyFlags): Promise<void> {
+  const { dryRun, prune, yes, json } = flags;
   const catalog = await readCatalog(file);
-  const run = async (only: boolean): Promise<Plan> =>
-    (await graphqlRequest(endpoint, APPLY, { catalog, dryRun: only, prune }, planShape)).applyCatalog;
-  const print = (plan: Plan): void => void process.stdout.write(json ? `${JSON.stringify(plan)}\n` : `${renderPlan(plan)}\n`);
-  const plan = await run(true);
-  if (dryRun || !json) print(plan);
+  const run = async (only: boolean, maxRevocations: number | null): Promise<Plan> =>
+    (await graphqlRequest(endpoint, APPLY, { catalog, dryRun: only, prune, maxRevocations }, planShape)).applyCatalog;
+  const plan = await run(true, null);
+  if (dryRun || !json) print(plan, flags, () => renderPlan(plan));
   if (dryRun) return;
-  if (plan.revokedPermissions > 0 && !yes && !(await confirmed(plan))) throw new StartError('Nothing was altered.');
-  print(await run(false));
+  if (plan.revokedPermissions === 0 || yes) return show(await run(false, flags.maxRevocations ?? null));
+  if (!(await confirmed(`This takes ${count(plan.revokedPermissions, 'permission')} away from people.`)))
+    throw new StartError(NOTHING_ALTERED);
+  show(await run(false, plan.affectedUsers));
+
+  function show(applied: Plan): void {
+    print(applied, flags, () => renderPlan(applied));
+  }
 }
