@@ -16,16 +16,14 @@ export async function runService(config: Config): Promise<void> {
   const runtime = await startRuntime(config, log, signal);
   if (config.mode === 'start' && runtime.url !== null) process.stdout.write(renderBanner({ ...runtime, url: runtime.url }));
   else log.info({ mode: config.mode, url: runtime.url }, 'ready');
-  const patience = new AbortController();
   signal.addEventListener('abort', () => {
     log.info({ signal: signal.reason }, 'stopping');
-    const timer = setTimeout(() => {
+    // Does not keep the process, but runs on when everything is closed: what still keeps it then must not do so for ever.
+    setTimeout(() => {
       log.fatal('the stop took too long');
       process.exit(1);
-    }, STOP_TIMEOUT_MS);
-    patience.signal.addEventListener('abort', () => clearTimeout(timer));
+    }, STOP_TIMEOUT_MS).unref();
   });
   await runtime.stopped;
-  patience.abort();
   log.info('stopped');
 }

@@ -92,7 +92,8 @@ export function createChangeStream({ redis, logId, maxLength = 10_000, blockMs =
         yield { kind: 'lost', error };
       } finally {
         signal.removeEventListener('abort', stop);
-        reader.disconnect();
+        // Twice on one client, and ioredis keeps the process for two seconds.
+        if (!signal.aborted) reader.disconnect();
       }
       await sleep(backoffMs(failures, { minMs: 50, maxMs: 2_000 }), signal);
     }

@@ -46,7 +46,8 @@ export function createHints({ redis, logId }: { redis: RedisConnections; logId: 
       }
     } finally {
       signal.removeEventListener('abort', stop);
-      reader.disconnect();
+      // Twice on one client, and ioredis keeps the process for two seconds.
+      if (!signal.aborted) reader.disconnect();
     }
   }
 
