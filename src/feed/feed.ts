@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts';
 import type { ChangeFilter } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
 import { createReadPersistently } from './read-persistently.ts';
+import { ReaderStalled } from './reader-stalled.ts';
 import { createSubscription, type FeedItem, type Subscription } from './subscription.ts';
 import type { Tail } from './tail.ts';
 
@@ -33,8 +34,8 @@ export interface Feed {
   open(request: FeedRequest): Promise<AsyncIterableIterator<FeedItem>>;
   /** Newest position known to this process. */
   position(): Position;
-  /** Lag: age of the oldest change that the slowest subscriber has not pulled; 0 when all have everything, null without any. */
-  stats(): { subscribers: number; slowestLagSeconds: number | null };
+  /** Lag: age of the oldest change that the slowest subscriber has not pulled; 0 when all have everything, null without any. `stalledReaders`: sent away so far. */
+  stats(): { subscribers: number; slowestLagSeconds: number | null; stalledReaders: number };
 }
 
 export interface FeedOptions {
@@ -47,6 +48,8 @@ export interface FeedOptions {
   concurrentReads?: number;
   /** Changes that one subscriber holds at most. */
   batchSize?: number;
+  /** And what they weigh, unless it is one alone. */
+  batchBytes?: number;
   /** How long a subscriber is kept whose node cannot read the log: then it is sent away, to look for another node. */
   giveUpAfterMs?: number;
   clock?: () => Date;
@@ -60,22 +63,44 @@ export function createFeed(options: FeedOptions): Feed {
     checkpointIntervalMs = 14_000,
     concurrentReads = 4,
     batchSize = 100,
+    batchBytes = 1024 * 1024,
     giveUpAfterMs = 60_000,
     clock = () => new Date(),
   } = options;
   const readPersistently = createReadPersistently({ concurrency: concurrentReads, log });
   const subscriptions = new Set<Subscription>();
+  let stalledReaders = 0;
 
   function iterate(subscription: Subscription, signal: AbortSignal): AsyncIterableIterator<FeedItem> {
     const produce = (ending: AbortSignal) => {
       subscriptions.add(subscription);
       return subscription.next(ending);
     };
-    return pullIterator(produce, { signal, onEnd: () => subscriptions.delete(subscription) });
+    const onEnd = () => {
+      subscriptions.delete(subscription);
+      const { reason } = signal;
+      if (!(reason instanceof ReaderStalled)) return;
+      stalledReaders += 1;
+      const facts = { transport: reason.transport, caller: reason.caller, cursor: subscription.cursor() };
+      log.warn(facts, 'a reader took nothing and was sent away; this is the cursor up to which it was sent things');
+    };
+    return pullIterator(produce, { signal, onEnd });
   }
 
   const prepare = ({ filter, after, tenant }: FeedRequest) =>
-    createSubscription({ db, tail, readPersistently, checkpointIntervalMs, batchSize, giveUpAfterMs, clock, filter, after, tenant });
+    createSubscription({
+      db,
+      tail,
+      readPersistently,
+      checkpointIntervalMs,
+      batchSize,
+      batchBytes,
+      giveUpAfterMs,
+      clock,
+      filter,
+      after,
+      tenant,
+    });
 
   return {
     subscribe: (request) => iterate(prepare(request), request.signal),
@@ -90,7 +115,8 @@ export function createFeed(options: FeedOptions): Feed {
         const delivered = subscription.delivered();
         return delivered === null ? 0 : (tail.lagSeconds(delivered) ?? 0);
       });
-      return { subscribers: subscriptions.size, slowestLagSeconds: lags.length > 0 ? lags.reduce((a, b) => Math.max(a, b)) : null };
+      const slowestLagSeconds = lags.length > 0 ? lags.reduce((a, b) => Math.max(a, b)) : null;
+      return { subscribers: subscriptions.size, slowestLagSeconds, stalledReaders };
     },
   };
 }

@@ -2,6 +2,7 @@
 // that finds its place in the ring misses nothing.
 import type { RecordedChange } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
+import { weigh } from './weigh.ts';
 
 export interface Ring {
   begin(): Position;
@@ -19,15 +20,6 @@ export interface Ring {
 export interface RingBounds {
   maxCount: number;
   maxBytes: number;
-}
-
-/** What a change weighs in memory, roughly. */
-function weigh(change: RecordedChange): number {
-  let bytes = 600;
-  for (const list of [change.grantedPermissions, change.revokedPermissions, change.grantedRoles, change.revokedRoles]) {
-    for (const text of list) bytes += 24 + text.length;
-  }
-  return bytes + (change.cause.reason?.length ?? 0);
 }
 
 export function createRing(start: Position, { maxCount, maxBytes }: RingBounds): Ring {

@@ -10,10 +10,11 @@ import { readPage } from '../changes/read-after.ts';
 import type { Db } from '../db/client.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { ChangeFilter, RecordedChange } from '../model/change.ts';
-import type { Position } from '../model/cursor.ts';
+import { encodeCursor, type Position } from '../model/cursor.ts';
 import { cursorBeyondEnd, cursorExpired, feedUnavailable } from './feed-errors.ts';
 import type { ReadPersistently } from './read-persistently.ts';
 import type { Tail } from './tail.ts';
+import { withinBytes } from './weigh.ts';
 
 export type FeedItem =
   | { kind: 'change'; change: RecordedChange }
@@ -27,6 +28,8 @@ export interface Subscription {
   next(signal: AbortSignal): Promise<FeedItem | undefined>;
   /** Every match at or below was pulled; null before the start. */
   delivered(): Position | null;
+  /** The same, as a client knows it. */
+  cursor(): string | null;
 }
 
 export interface SubscriptionOptions {
@@ -38,6 +41,7 @@ export interface SubscriptionOptions {
   tenant: string | null;
   checkpointIntervalMs: number;
   batchSize: number;
+  batchBytes: number;
   giveUpAfterMs: number;
   clock: () => Date;
 }
@@ -46,10 +50,11 @@ const CAUGHT_UP_CHECKPOINT_MS = 1_000;
 const NO_PROGRESS_MS = 100;
 
 export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { db, tail, readPersistently, filter, after, tenant, checkpointIntervalMs, batchSize, giveUpAfterMs, clock } = options;
+  const { db, tail, readPersistently, filter, after, tenant, checkpointIntervalMs, batchSize, batchBytes, giveUpAfterMs, clock } = options;
   const matches = changeMatcher(filter, tenant);
   let starting: Promise<void> | undefined;
   let headAtStart: Position | null = null;
+  let logId = '';
   /** The log was looked through up to here. */
   let position: Position = 0n;
   let batch: RecordedChange[] = [];
@@ -68,6 +73,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     if (position > head.position) throw cursorBeyondEnd();
     if (position < head.keptAfter) throw cursorExpired();
     headAtStart = head.position;
+    logId = head.logId;
   }
 
   function start(signal: AbortSignal): Promise<void> {
@@ -91,20 +97,24 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     return { kind: 'checkpoint', position, caughtUp: claimed, at: clock() };
   }
 
+  /** As much of it as this subscriber may hold; the rest is looked up again. */
+  function hold(changes: RecordedChange[], upTo: Position): void {
+    batch = withinBytes(changes, batchBytes);
+    position = batch.length < changes.length ? (batch.at(-1) as RecordedChange).position : upTo;
+  }
+
   /** Takes the next changes from the ring, or from the log where the ring does not reach. */
   async function load(signal: AbortSignal): Promise<void> {
     taken = 0;
     const held = tail.after(position, batchSize);
     if (held !== 'too old' && held.length > 0) {
-      batch = held.filter(matches);
-      position = held.at(-1)?.position ?? position;
+      hold(held.filter(matches), held.at(-1)?.position ?? position);
       return;
     }
     const page = await readPersistently(() => readPage(db, { after: position, limit: batchSize, filter, tenant }), signal);
     if (page.keptAfter > position) throw cursorExpired();
     if (page.scannedTo === position) await sleep(NO_PROGRESS_MS, signal);
-    batch = page.changes;
-    position = page.scannedTo;
+    hold(page.changes, page.scannedTo);
     claimed = false;
   }
 
@@ -149,13 +159,19 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     return undefined;
   }
 
+  function delivered(): Position | null {
+    if (headAtStart === null) return null;
+    const waiting = batch[taken];
+    return waiting ? waiting.position - 1n : position;
+  }
+
   return {
     start,
     next,
-    delivered() {
-      if (headAtStart === null) return null;
-      const waiting = batch[taken];
-      return waiting ? waiting.position - 1n : position;
+    delivered,
+    cursor() {
+      const upTo = delivered();
+      return upTo === null ? null : encodeCursor(logId, upTo);
     },
   };
 }

@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AccessError } from '../errors.ts';
+import { ReaderStalled } from '../feed/reader-stalled.ts';
 import { inBatches } from '../lib/in-batches.ts';
 import { createAdmission } from './admission.ts';
 import { createAddressOf } from './client-address.ts';
@@ -66,7 +67,10 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
       if (streaming && cutFor(errorCode, streaming)) res.destroy();
     };
     const response = await graphql.yoga.handleNodeRequestAndResponse(req, res, { caller, signal: gone.signal, onFault });
-    await sendResponse(response, res, limits);
+    await sendResponse(response, res, {
+      stallTimeoutMs: limits.stallTimeoutMs,
+      onStalled: () => gone.abort(new ReaderStalled('SSE', caller.name)),
+    });
   }
 
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {

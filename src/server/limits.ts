@@ -5,6 +5,8 @@ export interface Limits {
   /** One WebSocket message. */
   messageBytes: number;
   subscriptionsPerSocket: number;
+  /** What may wait in this process for the reader of one socket; over that, nothing more is asked for. */
+  socketBufferBytes: number;
   /** Of one caller on this process. */
   socketsPerCaller: number;
   /** Of one caller, and of one address. */
@@ -33,6 +35,7 @@ export const DEFAULT_LIMITS: Limits = {
   bodyBytes: 1024 * 1024,
   messageBytes: 256 * 1024,
   subscriptionsPerSocket: 50,
+  socketBufferBytes: 256 * 1024,
   socketsPerCaller: 10_000,
   operationsPerMinute: 600_000,
   connectsPerMinute: 12_000,

@@ -2,7 +2,13 @@
 // client that takes nothing for `stallTimeoutMs` is cut off. Never more than one chunk waits in memory.
 import type { ServerResponse } from 'node:http';
 
-export async function sendResponse(response: Response, res: ServerResponse, { stallTimeoutMs }: { stallTimeoutMs: number }): Promise<void> {
+export interface Patience {
+  stallTimeoutMs: number;
+  /** Called before a reader of a stream is cut off. */
+  onStalled(): void;
+}
+
+export async function sendResponse(response: Response, res: ServerResponse, patience: Patience): Promise<void> {
   if (res.destroyed) {
     await response.body?.cancel();
     return;
@@ -12,7 +18,7 @@ export async function sendResponse(response: Response, res: ServerResponse, { st
   // What is left of a request that was refused half read would be taken for the next one.
   if (!res.req.complete) res.setHeader('Connection', 'close');
   if (!isEventStream(res)) {
-    res.setTimeout(stallTimeoutMs, () => res.destroy());
+    res.setTimeout(patience.stallTimeoutMs, () => res.destroy());
     res.end(Buffer.from(await response.arrayBuffer()));
     return;
   }
@@ -24,7 +30,7 @@ export async function sendResponse(response: Response, res: ServerResponse, { st
     const { done, value } = await reader.read();
     if (res.destroyed) return;
     if (done) break;
-    if (!res.write(value) && !(await drained(res, stallTimeoutMs))) return;
+    if (!res.write(value) && !(await drained(res, patience))) return;
   }
   res.end();
 }
@@ -32,9 +38,12 @@ export async function sendResponse(response: Response, res: ServerResponse, { st
 export const isEventStream = (res: ServerResponse): boolean => String(res.getHeader('content-type')).startsWith('text/event-stream');
 
 /** false when the client is gone, or was sent away. */
-function drained(res: ServerResponse, stallTimeoutMs: number): Promise<boolean> {
+function drained(res: ServerResponse, { stallTimeoutMs, onStalled }: Patience): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => res.destroy(), stallTimeoutMs);
+    const timer = setTimeout(() => {
+      onStalled();
+      res.destroy();
+    }, stallTimeoutMs);
     const settle = (open: boolean) => () => {
       clearTimeout(timer);
       res.off('drain', onDrain).off('close', onClose);

@@ -10,6 +10,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Report, toGraphQLError } from '../../schema/errors.ts';
 import type { Caller } from '../auth/caller.ts';
 import { AccessError } from '../errors.ts';
+import { ReaderStalled } from '../feed/reader-stalled.ts';
 import { inBatches } from '../lib/in-batches.ts';
 import type { Admission } from './admission.ts';
 import type { AddressOf } from './client-address.ts';
@@ -17,6 +18,7 @@ import type { ServerDeps } from './deps.ts';
 import { cutFor } from './faults.ts';
 import { keepAlive } from './keep-alive.ts';
 import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
+import { createPacedSend } from './paced-send.ts';
 import type { Asking, Graphql } from './yoga.ts';
 
 const GOODBYE_MS = 2_000;
@@ -109,22 +111,22 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
 
   server.on('connection', (socket, request) => {
     const gone = new AbortController();
+    const extra: Extra = { socket, request, address: addressOf(request), gone: gone.signal };
     const fail = (error: unknown) => {
       report(error);
       socket.close(1013, 'Try again later');
     };
     // A message that is too long or malformed: ws closes the socket by itself.
     socket.on('error', (error) => log.debug({ err: error.message }, 'a WebSocket failed'));
-    keepAlive(socket, limits.keepAliveMs);
+    keepAlive(socket, limits.keepAliveMs, () => gone.abort(new ReaderStalled('WebSocket', extra.caller?.name)));
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        // Settles when the message has been handed to the system: a client that does not read is not given more.
-        send: (data) => new Promise((resolve) => (socket.readyState === socket.OPEN ? socket.send(data, () => resolve()) : resolve())),
+        send: createPacedSend(socket, limits.socketBufferBytes),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) => socket.on('message', (data) => void take(String(data)).catch(fail)),
       },
-      { socket, request, address: addressOf(request), gone: gone.signal },
+      extra,
     );
     socket.once('close', (code, reason) => {
       gone.abort();

@@ -6,7 +6,10 @@ import { readHead } from '../../src/changes/head.ts';
 import { readAfter } from '../../src/changes/read-after.ts';
 import { AccessError } from '../../src/errors.ts';
 import { createFeed } from '../../src/feed/feed.ts';
+import { ReaderStalled } from '../../src/feed/reader-stalled.ts';
 import { createTail } from '../../src/feed/tail.ts';
+import { createLogger } from '../../src/log.ts';
+import { encodeCursor } from '../../src/model/cursor.ts';
 import { aChange, commit, follow, positions, range } from '../support/changes.ts';
 import { createFakeLog } from '../support/fake-log.ts';
 import { type FeedNode, silent, startFeedNode } from '../support/feed-node.ts';
@@ -125,7 +128,7 @@ test('return() on a quiet feed resolves at once and leaves no subscriber behind'
   expect(winner).toBe('left');
   expect((await pending).done).toBe(true);
   expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
-  expect(node.feed.stats()).toEqual({ subscribers: 0, slowestLagSeconds: null });
+  expect(node.feed.stats()).toEqual({ subscribers: 0, slowestLagSeconds: null, stalledReaders: 0 });
 });
 
 test('the signal ends a subscription quietly, wherever it is', async () => {
@@ -249,4 +252,31 @@ test('a cursor whose changes were pruned is refused, also when pruning overtakes
   await expect(node.feed.subscribe({ ...everything(), after: BigInt(end - 101) }).next()).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
   const kept = follow(node.feed.subscribe({ ...everything(), after: BigInt(end - 100) }));
   await waitFor('what is kept', () => kept.changes.length === 100);
+});
+
+test('a reader that its transport has given up is logged with its cursor, and counted; one that leaves is not', async () => {
+  const lines: string[] = [];
+  const log = createLogger('warn', { write: (line) => void lines.push(line) });
+  const feed = createFeed({ db: node.db, tail: node.tail, log });
+  const { logId } = await readHead(node.db);
+  const [leaving, stalling] = [new AbortController(), new AbortController()];
+  const readers = [leaving, stalling].map(({ signal }) => follow(feed.subscribe({ ...everything(), signal })));
+  await write('before_the_stall');
+  const end = BigInt(await head());
+  await waitFor('both to have it', () => readers.every(({ checkpoints }) => checkpoints.at(-1)?.position === end));
+  leaving.abort();
+  stalling.abort(new ReaderStalled('SSE', 'somebody'));
+  await Promise.all(readers.map(({ done }) => done));
+  expect(feed.stats()).toMatchObject({ subscribers: 0, stalledReaders: 1 });
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ transport: 'SSE', caller: 'somebody', cursor: encodeCursor(logId, end) }]);
+});
+
+test('a batch that would weigh too much is taken in parts, from the ring and from the log alike', async () => {
+  const from = await head();
+  const heavy = { grantedPermissions: Array.from({ length: 100 }, (_, index) => `${index}-${'x'.repeat(200)}`) };
+  await commit(node.db, ...range(1, 120).map((index) => aChange(`heavy_${index}`, heavy)));
+  const feed = createFeed({ db: node.db, tail: node.tail, log: silent, batchBytes: 100_000 });
+  const follower = follow(feed.subscribe({ ...everything(), after: BigInt(from) }));
+  await waitFor('all of it', () => follower.changes.length === 120);
+  expect(positions(follower.changes)).toEqual(range(from + 1, from + 120));
 });

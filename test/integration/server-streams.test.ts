@@ -202,8 +202,10 @@ describe('WebSocket', () => {
     await waitFor('an acknowledgement', () => socket.messages.length > 0);
     say(socket, subscribe('1'));
     await waitFor('the subscription', () => subscribers() === 1);
+    const { stalledReaders } = api.node.feed.stats();
     (socket as unknown as { _socket: Socket })._socket.pause();
     await waitFor('nobody to follow', () => subscribers() === 0);
+    expect(api.node.feed.stats().stalledReaders).toBe(stalledReaders + 1);
     (socket as unknown as { _socket: Socket })._socket.resume();
     await closeOf(socket);
   });
@@ -220,6 +222,7 @@ test('a reader of SSE that takes nothing is dropped, and held up nobody', async 
   await once(stalled, 'data');
   stalled.pause();
   await waitFor('the subscription', () => subscribers() === 1);
+  const { stalledReaders } = api.node.feed.stats();
   const lively = reading(api.sse(FOLLOW, {}));
   await waitFor('a second one', () => subscribers() === 2);
   const grantedPermissions = Array.from({ length: 300 }, (_, index) => `${index}-${'x'.repeat(200)}`);
@@ -229,6 +232,7 @@ test('a reader of SSE that takes nothing is dropped, and held up nobody', async 
   }
   await waitFor('the lively reader to have all', () => usersOf(lively.items).length === 400);
   await waitFor('the stalled one to be gone', () => subscribers() === 1);
+  expect(api.node.feed.stats().stalledReaders).toBe(stalledReaders + 1);
   stalled.destroy();
 });
 
