@@ -64,9 +64,26 @@ const DriftSummary = builder.objectRef<Health['drift']>('DriftSummary').implemen
 const FeedHealth = builder.objectRef<Health['feed']>('FeedHealth').implement({
   fields: (t) => ({
     head: t.field({ type: 'Cursor', resolve: ({ head }, _args, { cursorOf }) => cursorOf(head) }),
+    unrelayed: t.exposeInt('unrelayed', { description: 'Changes recorded and not handed on' }),
     relayLagSeconds: t.exposeFloat('relayLagSeconds'),
-    subscribers: t.exposeInt('subscribers'),
+    subscribers: t.exposeInt('subscribers', { description: 'Over all nodes' }),
     slowestSubscriberLagSeconds: t.exposeFloat('slowestSubscriberLagSeconds', { nullable: true }),
+    stalledReaders: t.exposeInt('stalledReaders', { description: 'Subscribers cut off because they took nothing, since the nodes began' }),
+  }),
+});
+
+const WebhookHealth = builder.objectRef<Health['webhooks']>('WebhookHealth').implement({
+  description: 'Deliveries within the window, to the hour; 0 for a part',
+  fields: (t) => ({ accepted: t.exposeInt('accepted'), refused: t.exposeInt('refused') }),
+});
+
+const LeaseHealth = builder.objectRef<Health['leases'][number]>('LeaseHealth').implement({
+  description: 'Which process does a job',
+  fields: (t) => ({
+    job: t.exposeString('job'),
+    holder: t.exposeString('holder', { nullable: true, description: 'null: nobody does' }),
+    epoch: t.field({ type: 'String', description: 'Rises with every takeover', resolve: ({ epoch }) => String(epoch) }),
+    since: t.expose('since', { type: 'DateTime', description: 'Of the takeover, or of the end of the last lease' }),
   }),
 });
 
@@ -97,6 +114,8 @@ builder.objectType(SyncHealth, {
     replays: t.expose('replays', { type: ReplayCounts }),
     drift: t.expose('drift', { type: DriftSummary }),
     feed: t.expose('feed', { type: FeedHealth }),
+    webhooks: t.expose('webhooks', { type: WebhookHealth }),
+    leases: t.expose('leases', { type: [LeaseHealth], description: 'Of the whole only' }),
     dependencies: t.expose('dependencies', { type: [DependencyHealth] }),
   }),
 });

@@ -82,6 +82,18 @@ export interface Config {
   applyConcurrency: number;
   /** For tests of faults (lib/failpoint.ts); null in production. */
   failpoints: string | null;
+  /** What sync-health calls a problem, and over which time it measures; see src/ops/health-assess.ts. */
+  health: {
+    windowSeconds: number;
+    thresholds: {
+      eventLagSeconds: number;
+      relayLagSeconds: number;
+      cursorStaleSeconds: number;
+      subscriberLagSeconds: number;
+      noLeaderSeconds: number;
+      silentDirectoryHours: number;
+    };
+  };
   standIns: readonly StandIn[];
 }
 
@@ -170,6 +182,13 @@ const settings = {
   DATABASE_POOL_SIZE: integer(1, 500).default(10),
   WORKER_POOL_SIZE: integer(2, 500).default(8),
   APPLY_CONCURRENCY: integer(1, 32).default(3),
+  HEALTH_WINDOW_SECONDS: integer(60, 86_400).default(3_600),
+  HEALTH_EVENT_LAG_SECONDS: integer(1, 86_400).default(30),
+  HEALTH_RELAY_LAG_SECONDS: integer(1, 86_400).default(5),
+  HEALTH_CURSOR_STALE_SECONDS: integer(1, 86_400).default(120),
+  HEALTH_SUBSCRIBER_LAG_SECONDS: integer(1, 86_400).default(60),
+  HEALTH_NO_LEADER_SECONDS: integer(1, 86_400).default(15),
+  HEALTH_SILENT_DIRECTORY_HOURS: integer(1, 720).default(6),
   FAILPOINTS: z
     .string()
     .refine((text) => faultInFailpoints(text) === undefined, { error: ({ input }) => faultInFailpoints(String(input)) ?? '' })
@@ -249,6 +268,17 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     workerPoolSize: set.WORKER_POOL_SIZE,
     applyConcurrency: set.APPLY_CONCURRENCY,
     failpoints: set.FAILPOINTS ?? null,
+    health: {
+      windowSeconds: set.HEALTH_WINDOW_SECONDS,
+      thresholds: {
+        eventLagSeconds: set.HEALTH_EVENT_LAG_SECONDS,
+        relayLagSeconds: set.HEALTH_RELAY_LAG_SECONDS,
+        cursorStaleSeconds: set.HEALTH_CURSOR_STALE_SECONDS,
+        subscriberLagSeconds: set.HEALTH_SUBSCRIBER_LAG_SECONDS,
+        noLeaderSeconds: set.HEALTH_NO_LEADER_SECONDS,
+        silentDirectoryHours: set.HEALTH_SILENT_DIRECTORY_HOURS,
+      },
+    },
     standIns: [
       ...(set.DATABASE_URL ? [] : (['EMBEDDED_POSTGRES'] as const)),
       ...(set.REDIS_URL ? [] : (['IN_PROCESS_WAKE_UP'] as const)),
@@ -298,6 +328,7 @@ const OUR_PREFIXES = [
   'GRAPHQL_',
   'PERSISTED_',
   'RATE_LIMIT_',
+  'HEALTH_',
 ];
 /** Of other software for WorkOS (its SDK, AuthKit), which may share an environment with us. */
 const NEIGHBOURS = ['WORKOS_CLIENT_ID', 'WORKOS_REDIRECT_URI', 'WORKOS_COOKIE_PASSWORD'];

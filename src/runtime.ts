@@ -30,8 +30,10 @@ import { acceptWebhook } from './ingest/webhook.ts';
 import { type Closer, createCloser } from './lib/closer.ts';
 import { within } from './lib/within.ts';
 import type { Logger } from './log.ts';
+import { JOBS } from './model/job.ts';
 import { createAudit } from './ops/audit.ts';
 import { createHealth } from './ops/health.ts';
+import { reportNodeWhile } from './ops/node-status.ts';
 import { createReconciliations } from './ops/reconcile.ts';
 import { createReplays } from './ops/replay.ts';
 import { retryEvents } from './ops/retry-events.ts';
@@ -93,6 +95,7 @@ async function open(
   const serves = mode !== 'work';
   const works = mode !== 'serve';
   const clock = (): Date => new Date();
+  const processId = `${hostname()}/${process.pid}/${randomUUID()}`;
 
   // Postgres holds the state, Redis wakes.
   const databaseUrl = config.databaseUrl ?? (await openEmbedded(config, log, closer));
@@ -131,6 +134,7 @@ async function open(
   const tail = await createTail({ db: work.db, stream, log });
   if (serves) loops.push(tail.run(stop.signal));
   const feed = createFeed({ db: api.db, tail, log, clock });
+  if (serves) loops.push(reportNodeWhile({ db: api.db, id: processId, stats: feed.stats, log }, stop.signal));
 
   // Who asks.
   const { key, generated } = await adminKey(config);
@@ -173,6 +177,9 @@ async function open(
       db: api.db,
       retentionDays: config.eventRetentionDays,
       feedStats: feed.stats,
+      nodeId: processId,
+      jobs: JOBS,
+      ...config.health,
       dependencies: [{ name: 'database', check: api.ping }, ...(stream ? [{ name: 'redis', check: stream.ping }] : [])],
       workosError: works ? () => workosError : null,
       clock,
@@ -227,7 +234,7 @@ async function open(
       log,
       clock,
       leases,
-      holder: `${hostname()}/${process.pid}/${randomUUID()}`,
+      holder: processId,
       nudges,
       wake,
       stream,

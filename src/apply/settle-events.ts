@@ -1,6 +1,8 @@
-// How each event of a batch ended, in one statement; and what a quarantine entails: the accounts that the event touches
-// may now differ from the directory, so they are marked and queued to be read again from the state API.
+// How each event of a batch ended, in one statement, with the time it took since it happened; and what a quarantine entails:
+// the accounts that the event touches may now differ from the directory, so they are marked and queued to be read again from
+// the state API.
 import type { Tx } from '../db/client.ts';
+import { countLatencies } from '../db/record-latency.ts';
 
 export interface Verdict {
   id: string;
@@ -8,10 +10,16 @@ export interface Verdict {
   error: string | null;
 }
 
+// By primary key; the lag of a whole batch is a handful of rows. Counted under its partition, where sync-health looks for it.
 const VERDICTS = `
-  UPDATE directory_event e SET status = t.status, error = t.error, next_attempt_at = NULL,
-    applied_at = CASE WHEN t.status <> 'QUARANTINED' THEN clock_timestamp() END
-  FROM json_to_recordset($1::json) AS t(id text, status event_status, error text) WHERE e.id = t.id`;
+  WITH settled AS (
+    UPDATE directory_event e SET status = t.status, error = t.error, next_attempt_at = NULL,
+      applied_at = CASE WHEN t.status <> 'QUARANTINED' THEN clock_timestamp() END
+    FROM json_to_recordset($1::json) AS t(id text, status event_status, error text) WHERE e.id = t.id
+    RETURNING e.status, e.partition AS organization_id, e.directory_id, extract(epoch FROM e.applied_at - e.occurred_at)::float8 AS seconds
+  ), applied AS (
+    SELECT organization_id, directory_id, seconds FROM settled WHERE status = 'APPLIED'
+  )${countLatencies('EVENT_LAG', 'applied')}`;
 
 // The user that the event names, also one that is not known yet; where it names none, the members of the group that it names;
 // where it names neither, everybody in its directory. Everybody in an organization is only marked: reading the accounts again

@@ -14,7 +14,7 @@ import { nextCursor } from './next-cursor.ts';
 import { type StoreResult, storeEvents } from './store-events.ts';
 import { type CursorMove, moveSyncCursor, readSyncCursor } from './sync-cursor.ts';
 
-export interface PollResult extends StoreResult {
+export interface PollResult extends Pick<StoreResult, 'stored' | 'duplicate'> {
   /** The end of the stream was reached: wait before the next step. */
   caughtUp: boolean;
   /** We were away for longer than WorkOS keeps events: some may never have been seen, only a full read of the directories brings us back in step. */
@@ -93,7 +93,8 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, page
         { cursor: cursor.eventId, events: events.length },
         'a page of the Events API is not in order, or missing: kept, and asked for again',
       );
-      return { ...(await keep(events)), caughtUp: false, gap };
+      const { stored, duplicate } = await keep(events);
+      return { stored, duplicate, caughtUp: false, gap };
     }
     untrustedTries = 0;
 
@@ -112,7 +113,9 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, page
       eventCreatedAt: target?.createdAt ?? null,
       caughtUpAt: caughtUp ? page.askedAt : null,
     });
-    return result ? { ...result, caughtUp, gap } : { stored: 0, duplicate: 0, caughtUp: false, gap };
+    return result
+      ? { stored: result.stored, duplicate: result.duplicate, caughtUp, gap }
+      : { stored: 0, duplicate: 0, caughtUp: false, gap };
   }
 
   return {

@@ -1,13 +1,7 @@
 // Pure: what the measurements mean. FAILING: authorization may be stale now. DEGRADED: it is not, as far as we know, but
 // something needs a look. Every problem says since when, and what to do.
-
-export interface Latency {
-  p50Seconds: number | null;
-  p95Seconds: number | null;
-  p99Seconds: number | null;
-  maxSeconds: number | null;
-  samples: number;
-}
+import type { Latency } from '../model/latency.ts';
+import type { DriftSummary } from './drift-summary.ts';
 
 export interface DependencyHealth {
   name: string;
@@ -19,6 +13,11 @@ export interface DependencyHealth {
 export interface DirectoryInTrouble {
   directoryId: string;
   state: string;
+  since: Date;
+}
+
+export interface DirectorySince {
+  directoryId: string;
   since: Date;
 }
 
@@ -52,6 +51,8 @@ export interface HealthMeasurements {
   replays: { running: number; succeeded: number; failed: number };
   /** Failed within the window; the newest. */
   failedReplays: FailedReplay[];
+  /** By the newest report of each directory. */
+  drift: DriftSummary;
   suspectedAccounts: number;
   /** When the oldest of them was queued to be read again. */
   suspectedSince: Date | null;
@@ -63,7 +64,17 @@ export interface HealthMeasurements {
   inactiveDirectories: DirectoryInTrouble[];
   /** Known from events about their users and groups only. */
   unknownDirectories: DirectoryInTrouble[];
+  /** Nothing can be pushed any more. */
+  revokedTokens: DirectorySince[];
+  /** Usually active, now quiet. */
+  silentDirectories: DirectorySince[];
+  /** Jobs that no process leads. */
+  leaderless: { job: string; since: Date }[];
+  /** Over all nodes; null without any subscriber. */
+  slowestSubscriberLagSeconds: number | null;
   dependencies: DependencyHealth[];
+  /** By name of the dependency, as far as this process has seen. */
+  downSince: ReadonlyMap<string, Date>;
 }
 
 export interface HealthThresholds {
@@ -73,9 +84,22 @@ export interface HealthThresholds {
   relayLagSeconds: number;
   /** Since a poll last reached the end of the Events API. */
   cursorStaleSeconds: number;
+  /** Age of the oldest change that the slowest subscriber has not taken. */
+  subscriberLagSeconds: number;
+  /** A job without a process that leads it. */
+  noLeaderSeconds: number;
+  /** Less quiet than this is no silence, whatever a directory's habits. */
+  silentDirectoryHours: number;
 }
 
-export const DEFAULT_THRESHOLDS: HealthThresholds = { eventLagSeconds: 30, relayLagSeconds: 5, cursorStaleSeconds: 120 };
+export const DEFAULT_THRESHOLDS: HealthThresholds = {
+  eventLagSeconds: 30,
+  relayLagSeconds: 5,
+  cursorStaleSeconds: 120,
+  subscriberLagSeconds: 60,
+  noLeaderSeconds: 15,
+  silentDirectoryHours: 6,
+};
 
 export type SyncStatus = 'HEALTHY' | 'DEGRADED' | 'FAILING';
 
@@ -97,13 +121,13 @@ const whole = (seconds: number): string => `${Math.round(seconds).toLocaleString
 const count = (n: number, one: string, many: string): string => `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
 
 const CHECKS: readonly Check[] = [
-  ({ dependencies, at }) =>
+  ({ dependencies, downSince, at }) =>
     dependencies
       .filter(({ ok }) => !ok)
       .map(({ name, error }) => ({
         code: 'DEPENDENCY_DOWN',
         message: `${name} does not answer${error ? `: ${error}` : ''}. ${DEPENDENCY_ADVICE[name] ?? 'See that it runs and can be reached from here.'}`,
-        since: at,
+        since: downSince.get(name) ?? at,
         failing: name !== 'redis',
       })),
   ({ cursor, at, retentionSeconds }) => {
@@ -140,6 +164,20 @@ const CHECKS: readonly Check[] = [
     const message = `Changes wait for the relay since ${whole(secondsSince(at, oldestUnpublishedAt))} (limit ${relayLagSeconds} s); subscribers get them by polling, later. See that \`work\` runs and that Redis answers it.`;
     return [{ code: 'RELAY_LAG', message, since: oldestUnpublishedAt, failing: false }];
   },
+  ({ leaderless, at }, { noLeaderSeconds }) =>
+    leaderless
+      .filter(({ since }) => secondsSince(at, since) > noLeaderSeconds)
+      .map(({ job, since }) => ({
+        code: 'NO_LEADER',
+        message: `No process leads the job "${job}" (limit ${noLeaderSeconds} s), so nobody does it. See that \`work\` or \`start\` runs and reaches the database.`,
+        since,
+        failing: KEEPS_ACCESS_CURRENT.has(job),
+      })),
+  ({ slowestSubscriberLagSeconds: lagSeconds, at }, { subscriberLagSeconds }) => {
+    if (lagSeconds === null || lagSeconds <= subscriberLagSeconds) return [];
+    const message = `A subscriber is ${whole(lagSeconds)} behind (limit ${subscriberLagSeconds} s), so what it enforces is old. See which service reads its feed slowly, or not at all.`;
+    return [{ code: 'SUBSCRIBER_LAG', message, since: new Date(at.getTime() - lagSeconds * 1_000), failing: false }];
+  },
   ({ unfinishedImports }) =>
     unfinishedImports.map(({ directoryId, usersRead, groupsRead, membershipsRead, startedAt, error }) => {
       const progress = `users ${usersRead.toLocaleString('en-US')}, groups ${groupsRead.toLocaleString('en-US')}, memberships ${membershipsRead.toLocaleString('en-US')}`;
@@ -171,6 +209,32 @@ const CHECKS: readonly Check[] = [
       since,
       failing: false,
     })),
+  ({ revokedTokens }) =>
+    revokedTokens.map(({ directoryId, since }) => ({
+      code: 'SCIM_TOKEN_REVOKED',
+      message: `The SCIM token of directory ${directoryId} was revoked and nothing has come from it since, so leavers keep their access. Give the identity provider a new token from WorkOS.`,
+      since,
+      failing: false,
+    })),
+  ({ silentDirectories }) =>
+    silentDirectories.map(({ directoryId, since }) => ({
+      code: 'SILENT_DIRECTORY',
+      message: `Directory ${directoryId} is usually active, and now quiet for longer than ever lately. See that its identity provider still pushes to WorkOS, and reconcile it.`,
+      since,
+      failing: false,
+    })),
+  ({ drift, at }) =>
+    drift.accountsDrifted === 0
+      ? []
+      : [
+          {
+            code: 'DRIFT_FOUND',
+            message: `${count(drift.accountsDrifted, 'account differs', 'accounts differ')} from the directory, by the last comparison. See driftReports, and repair with reconcileDirectory(repair: true).`,
+            since: drift.lastCheckedAt ?? at,
+            // A name that differs opens no door.
+            failing: drift.byKind.some(({ kind }) => kind !== 'ATTRIBUTES'),
+          },
+        ],
   ({ suspectedAccounts, suspectedSince, at }) =>
     suspectedAccounts === 0
       ? []
@@ -201,6 +265,9 @@ const CHECKS: readonly Check[] = [
       failing: false,
     })),
 ];
+
+/** Without them access goes stale; without the others something else waits. */
+const KEEPS_ACCESS_CURRENT: ReadonlySet<string> = new Set(['sync', 'apply']);
 
 const DEPENDENCY_ADVICE: Readonly<Record<string, string>> = {
   database: 'Nothing can be applied or answered without it; see that Postgres runs and DATABASE_URL is right.',

@@ -2,22 +2,40 @@
 // clock is the database's.
 import type { Db } from '../db/client.ts';
 import { inTransaction } from '../db/transaction.ts';
-import type { HealthMeasurements, Latency } from './health-assess.ts';
+import type { HealthMeasurements } from './health-assess.ts';
+import { readLatencies } from './health-latencies.ts';
+import { MAX_LISTED, type MeasuredScope } from './health-scope.ts';
+import { readRevokedTokens } from './health-tokens.ts';
+import { type FeedStats, readOtherNodes } from './node-status.ts';
 
-export interface MeasuredScope {
-  /** null: all of them. */
-  organizationId: string | null;
-  directoryId: string | null;
+export interface LeaseHealth {
+  job: string;
+  /** The process that leads it; null: nobody does. */
+  holder: string | null;
+  epoch: bigint;
+  /** Of the last takeover, or of the end of the last lease where nobody has followed. */
+  since: Date;
 }
 
-export type TableMeasurements = Omit<HealthMeasurements, 'dependencies' | 'retentionSeconds' | 'windowSeconds'> & {
+export type TableMeasurements = Omit<
+  HealthMeasurements,
+  | 'dependencies'
+  | 'downSince'
+  | 'retentionSeconds'
+  | 'windowSeconds'
+  | 'silentDirectories'
+  | 'drift'
+  | 'leaderless'
+  | 'slowestSubscriberLagSeconds'
+> & {
   head: bigint;
+  /** Changes that are recorded and not handed on. */
+  unrelayed: number;
+  acceptedWebhooks: number;
+  /** null: asked about a part. */
+  leases: LeaseHealth[] | null;
+  otherNodes: FeedStats;
 };
-
-/** Latencies are of so many newest rows of the window at most. */
-const MAX_SAMPLES = 50_000;
-/** Problems of one kind that are told one by one. */
-const MAX_LISTED = 20;
 
 const IN_SCOPE = '($1::text IS NULL OR partition = $1) AND ($2::text IS NULL OR directory_id = $2)';
 
@@ -30,25 +48,13 @@ const EVENTS = `
     (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND (${IN_SCOPE} OR partition = 'environment')) AS "oldestPendingAt",
     (SELECT min(received_at) FROM directory_event WHERE status = 'QUARANTINED' AND ${IN_SCOPE}) AS "oldestQuarantinedAt"`;
 
-// By applied_at and by recorded_at, newest first.
-const LATENCIES = `
-  WITH events AS (
-    SELECT extract(epoch FROM applied_at - occurred_at)::float8 AS seconds FROM directory_event
-    WHERE status = 'APPLIED' AND applied_at >= now() - $3 * interval '1 second' AND ${IN_SCOPE} ORDER BY applied_at DESC LIMIT ${MAX_SAMPLES}
-  ), revocations AS (
-    SELECT extract(epoch FROM published_at - occurred_at)::float8 AS seconds FROM entitlement_change
-    WHERE recorded_at >= now() - $3 * interval '1 second' AND published_at IS NOT NULL AND cause_kind = 'DIRECTORY_EVENT'
-      AND (cardinality(revoked_permissions) > 0 OR cardinality(revoked_roles) > 0)
-      AND ($1::text IS NULL OR organization_id = $1) AND ($2::text IS NULL OR directory_id = $2) ORDER BY recorded_at DESC LIMIT ${MAX_SAMPLES}
-  ), latencies AS (SELECT 'events' AS of, seconds FROM events UNION ALL SELECT 'revocations', seconds FROM revocations)
-  SELECT of, count(*)::int AS samples, max(seconds) AS max, percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY seconds) AS percentiles FROM latencies GROUP BY of`;
-
 // Single rows by primary key; the oldest change that was not handed on is the one after relayed_position; replays by status;
 // suspected accounts by organization or directory.
 const STATE = `
-  SELECT c.event_id AS "eventId", c.event_created_at AS "eventCreatedAt", c.caught_up_at AS "caughtUpAt", c.updated_at AS "updatedAt", h.position AS head,
+  SELECT c.event_id AS "eventId", c.event_created_at AS "eventCreatedAt", c.caught_up_at AS "caughtUpAt", c.updated_at AS "updatedAt", h.position AS head, (h.position - h.relayed_position)::int AS unrelayed,
     (SELECT recorded_at FROM entitlement_change WHERE position > h.relayed_position ORDER BY position LIMIT 1) AS "oldestUnpublishedAt",
     (SELECT json_build_object('received', coalesce(sum(received), 0), 'duplicate', coalesce(sum(duplicate), 0),
+       'accepted', coalesce(sum(received) FILTER (WHERE channel = 'WEBHOOK' AND hour > now() - $3 * interval '1 second' - interval '1 hour'), 0),
        'refused', coalesce(sum(refused) FILTER (WHERE hour > now() - $3 * interval '1 second' - interval '1 hour'), 0),
        'refusedSince', min(hour) FILTER (WHERE refused > 0 AND hour > now() - $3 * interval '1 second' - interval '1 hour')) FROM ingest_stat) AS ingest,
     (SELECT json_build_object('running', count(*) FILTER (WHERE status IN ('PENDING', 'RUNNING')), 'succeeded', count(*) FILTER (WHERE status = 'SUCCEEDED'),
@@ -71,6 +77,11 @@ const TROUBLES = `
    WHERE status = 'FAILED' AND finished_at >= now() - $3 * interval '1 second' AND ($1::text IS NULL OR organization_id = $1 OR selection ->> 'organizationId' = $1)
    ORDER BY finished_at DESC LIMIT ${MAX_LISTED})`;
 
+// All of a small table.
+const LEASES = `
+  SELECT job, CASE WHEN expires_at > now() THEN holder END AS holder, epoch, CASE WHEN expires_at > now() THEN taken_at ELSE expires_at END AS since
+  FROM lease ORDER BY job`;
+
 interface EventsRow {
   at: Date;
   counts: Partial<Record<'PENDING' | 'APPLIED' | 'STALE' | 'IGNORED' | 'QUARANTINED' | 'SKIPPED', number>>;
@@ -79,21 +90,15 @@ interface EventsRow {
   oldestQuarantinedAt: Date | null;
 }
 
-interface LatencyRow {
-  of: 'events' | 'revocations';
-  samples: number;
-  max: number;
-  percentiles: number[];
-}
-
 interface StateRow {
   eventId: string | null;
   eventCreatedAt: Date | null;
   caughtUpAt: Date | null;
   updatedAt: Date;
   head: bigint;
+  unrelayed: number;
   oldestUnpublishedAt: Date | null;
-  ingest: { received: number; duplicate: number; refused: number; refusedSince: string | null };
+  ingest: { received: number; duplicate: number; accepted: number; refused: number; refusedSince: string | null };
   replays: { running: number; succeeded: number; failed: number };
   suspected: { accounts: number; since: string | null };
 }
@@ -109,41 +114,44 @@ interface TroubleRow {
   since: Date;
 }
 
-/** Clocks differ: a moment before its cause counts as at once. */
-function toLatency(row: LatencyRow | undefined): Latency {
-  const [p50 = null, p95 = null, p99 = null] = (row?.percentiles ?? []).map((seconds) => Math.max(0, seconds));
-  return { p50Seconds: p50, p95Seconds: p95, p99Seconds: p99, maxSeconds: row ? Math.max(0, row.max) : null, samples: row?.samples ?? 0 };
-}
-
 const toDate = (text: string | null): Date | null => (text === null ? null : new Date(text));
 
 export async function measureTables(
   db: Db,
   { organizationId, directoryId }: MeasuredScope,
   windowSeconds: number,
+  nodeId: string,
 ): Promise<TableMeasurements> {
+  const whole = organizationId === null && directoryId === null;
   // One snapshot: a cursor that stands at the end beside "nothing pending" must mean that all of it is applied.
-  const { events, latencies, state, troubles } = await inTransaction(
+  const { events, state, troubles, ...rest } = await inTransaction(
     db,
     async (tx) => {
       const [counted] = await tx.$queryRawUnsafe<EventsRow[]>(EVENTS, organizationId, directoryId);
-      const lags = await tx.$queryRawUnsafe<LatencyRow[]>(LATENCIES, organizationId, directoryId, windowSeconds);
-      const [rest] = await tx.$queryRawUnsafe<StateRow[]>(STATE, organizationId, directoryId, windowSeconds);
-      return { events: counted, latencies: lags, state: rest, troubles: await tx.$queryRawUnsafe<TroubleRow[]>(TROUBLES, organizationId, directoryId, windowSeconds) };
+      const [single] = await tx.$queryRawUnsafe<StateRow[]>(STATE, organizationId, directoryId, windowSeconds);
+      return {
+        events: counted,
+        state: single,
+        troubles: await tx.$queryRawUnsafe<TroubleRow[]>(TROUBLES, organizationId, directoryId, windowSeconds),
+        latencies: await readLatencies(tx, { organizationId, directoryId }, windowSeconds),
+        revokedTokens: await readRevokedTokens(tx, { organizationId, directoryId }),
+        leases: whole ? await tx.$queryRawUnsafe<LeaseHealth[]>(LEASES) : null,
+        otherNodes: await readOtherNodes(tx, nodeId),
+      };
     },
     { isolation: 'RepeatableRead' },
   );
   if (!events || !state) throw new Error('sync_cursor or change_log_head has no row: the migrations did not run to the end');
 
   const { counts, at, failedAttempts, oldestPendingAt, oldestQuarantinedAt } = events;
-  const { ingest, replays, suspected, head, oldestUnpublishedAt, ...cursor } = state;
-  const whole = organizationId === null && directoryId === null;
+  const { ingest, replays, suspected, head, unrelayed, oldestUnpublishedAt, ...cursor } = state;
   const stored = Object.values(counts).reduce((sum, n) => sum + n, 0);
   const of = (kind: TroubleRow['of']): TroubleRow[] => troubles.filter((row) => row.of === kind);
   const inTrouble = ({ id, state: directoryState, since }: TroubleRow) => ({ directoryId: id, state: directoryState, since });
   return {
     at,
     head,
+    unrelayed,
     cursor,
     events: {
       // Arrivals are counted for the whole only; of a part we know what is there.
@@ -158,12 +166,15 @@ export async function measureTables(
     },
     oldestPendingAt,
     oldestQuarantinedAt,
-    eventLag: toLatency(latencies.find((row) => row.of === 'events')),
-    revocationLatency: toLatency(latencies.find((row) => row.of === 'revocations')),
+    ...rest.latencies,
+    revokedTokens: rest.revokedTokens,
+    leases: rest.leases,
+    otherNodes: rest.otherNodes,
     replays,
     failedReplays: of('replay').map(({ id, since }) => ({ id, finishedAt: since })),
     suspectedAccounts: suspected.accounts,
     suspectedSince: toDate(suspected.since),
+    acceptedWebhooks: whole ? ingest.accepted : 0,
     refusedWebhooks: whole ? ingest.refused : 0,
     refusedSince: toDate(ingest.refusedSince),
     oldestUnpublishedAt,

@@ -2,24 +2,26 @@
 import type { Db } from '../db/client.ts';
 import { isOutage } from '../db/outage.ts';
 import { AccessError } from '../errors.ts';
+import { type Latency, NO_LATENCY } from '../model/latency.ts';
+import { type DriftSummary, readDriftSummary } from './drift-summary.ts';
 import {
   assessHealth,
   DEFAULT_THRESHOLDS,
   type DependencyHealth,
+  type DirectorySince,
   type HealthMeasurements,
   type HealthThresholds,
-  type Latency,
   type SyncProblem,
   type SyncStatus,
 } from './health-assess.ts';
 import { type Dependency, lookAt } from './health-dependencies.ts';
-import { type MeasuredScope, measureTables, type TableMeasurements } from './health-measure.ts';
+import { type LeaseHealth, measureTables, type TableMeasurements } from './health-measure.ts';
+import { type HealthScope, resolveScope } from './health-scope.ts';
+import { readSilentDirectories } from './health-silence.ts';
 import { watchHealth } from './health-watch.ts';
+import type { FeedStats } from './node-status.ts';
 
-export interface HealthScope {
-  organizationId: string | null;
-  directoryId: string | null;
-}
+export type { HealthScope } from './health-scope.ts';
 
 export interface SyncHealth {
   status: SyncStatus;
@@ -33,8 +35,20 @@ export interface SyncHealth {
   revocationLatency: Latency;
   events: HealthMeasurements['events'];
   replays: { running: number; succeeded: number; failed: number; successRate: number | null };
-  drift: { accountsChecked: number; accountsDrifted: number; byKind: []; lastReportId: null; lastCheckedAt: null };
-  feed: { head: bigint; relayLagSeconds: number; subscribers: number; slowestSubscriberLagSeconds: number | null };
+  /** By the newest report of each directory; accounts under suspicion count, where they are more. */
+  drift: DriftSummary;
+  feed: {
+    head: bigint;
+    unrelayed: number;
+    relayLagSeconds: number;
+    subscribers: number;
+    slowestSubscriberLagSeconds: number | null;
+    stalledReaders: number;
+  };
+  /** Deliveries within the window, to the hour; of the whole only. */
+  webhooks: { accepted: number; refused: number };
+  /** Of the whole only. */
+  leases: LeaseHealth[];
   dependencies: DependencyHealth[];
 }
 
@@ -48,7 +62,12 @@ export interface HealthService {
 export interface HealthDeps {
   db: Db;
   retentionDays: number;
-  feedStats: () => { subscribers: number; slowestLagSeconds: number | null };
+  /** Names this process among those that tell of their subscribers. */
+  nodeId?: string;
+  /** Of this process; what the others say is in the database. */
+  feedStats: () => FeedStats;
+  /** The jobs that somebody has to lead. */
+  jobs?: readonly string[];
   /** `check` answers in milliseconds of one round trip, or rejects. Among them "database". */
   dependencies: readonly Dependency[];
   /** How the last round to WorkOS ended: null, or what went wrong. null where no poller runs in this process. */
@@ -61,6 +80,7 @@ export interface HealthDeps {
 }
 
 const DAY_SECONDS = 86_400;
+const SILENCE_CHECK_MS = 60_000;
 
 const seconds = (from: Date | null, to: Date): number => (from ? Math.max(0, (to.getTime() - from.getTime()) / 1_000) : 0);
 
@@ -69,6 +89,8 @@ export function createHealth(deps: HealthDeps): HealthService {
     db,
     clock,
     feedStats,
+    nodeId = '',
+    jobs = [],
     thresholds = DEFAULT_THRESHOLDS,
     windowSeconds = 3_600,
     watchIntervalMs = 2_000,
@@ -78,26 +100,75 @@ export function createHealth(deps: HealthDeps): HealthService {
   /** Watchers of one scope share what is no older than this. */
   const sharedMs = watchIntervalMs / 2;
   const recent = new Map<string, { atMs: number; health: Promise<SyncHealth> }>();
+  const silent = new Map<string, { atMs: number; directories: Promise<DirectorySince[]> }>();
+  const downSince = new Map<string, Date>();
+  const bornAt = clock();
+
+  /** Silence is a matter of hours, and costs a look at many of them. */
+  function silentDirectories(scope: HealthScope): Promise<DirectorySince[]> {
+    const key = JSON.stringify(scope);
+    const known = silent.get(key);
+    if (known && performance.now() - known.atMs < SILENCE_CHECK_MS) return known.directories;
+    for (const [old, { atMs }] of silent) if (performance.now() - atMs >= SILENCE_CHECK_MS) silent.delete(old);
+    const directories = readSilentDirectories(db, scope, thresholds.silentDirectoryHours);
+    directories.catch(() => silent.delete(key));
+    silent.set(key, { atMs: performance.now(), directories });
+    return directories;
+  }
+
+  function remember(dependencies: readonly DependencyHealth[]): void {
+    for (const { name, ok } of dependencies) {
+      if (ok) downSince.delete(name);
+      else if (!downSince.has(name)) downSince.set(name, clock());
+    }
+  }
 
   async function measure(scope: HealthScope, tenant: string | null): Promise<SyncHealth> {
     const dependencies = await lookAt(deps.dependencies);
     const workos = deps.workosError?.();
     if (workos !== undefined) dependencies.push({ name: 'workos', ok: workos === null, latencyMs: null, error: workos });
+    remember(dependencies);
     try {
-      return toHealth(await measureTables(db, await resolveScope(db, scope, tenant), windowSeconds), dependencies);
+      const measuredScope = await resolveScope(db, scope, tenant);
+      const measured = await measureTables(db, measuredScope, windowSeconds, nodeId);
+      const [silentNow, drift] = await Promise.all([silentDirectories(measuredScope), readDriftSummary(db, measuredScope, tenant)]);
+      return toHealth(measured, silentNow, drift, dependencies);
     } catch (error) {
       if (error instanceof AccessError || !isOutage(error)) throw error;
       const others = dependencies.filter(({ name }) => name !== 'database');
-      return toHealth(unmeasured(clock()), [{ name: 'database', ok: false, latencyMs: null, error: 'it does not answer' }, ...others]);
+      return toHealth(unmeasured(clock()), [], NO_DRIFT, [
+        { name: 'database', ok: false, latencyMs: null, error: 'it does not answer' },
+        ...others,
+      ]);
     }
   }
 
-  function toHealth({ head, ...measured }: TableMeasurements, dependencies: DependencyHealth[]): SyncHealth {
+  function toHealth(
+    { head, unrelayed, acceptedWebhooks, leases, otherNodes, ...measured }: TableMeasurements,
+    silentNow: DirectorySince[],
+    drift: DriftSummary,
+    dependencies: DependencyHealth[],
+  ): SyncHealth {
+    const own = feedStats();
+    const lags = [own, otherNodes].flatMap(({ slowestLagSeconds }) => slowestLagSeconds ?? []);
+    const slowestSubscriberLagSeconds = lags.length > 0 ? Math.max(...lags) : null;
     const { at, cursor, oldestPendingAt, oldestUnpublishedAt, replays, suspectedAccounts, events, eventLag, revocationLatency } = measured;
-    const { status, problems } = assessHealth({ ...measured, dependencies, retentionSeconds, windowSeconds }, thresholds);
+    const { status, problems } = assessHealth(
+      {
+        ...measured,
+        silentDirectories: silentNow,
+        drift,
+        leaderless: leases ? leaderlessAmong(leases) : [],
+        slowestSubscriberLagSeconds,
+        dependencies,
+        downSince,
+        retentionSeconds,
+        windowSeconds,
+      },
+      thresholds,
+    );
     const keptUntil = cursor.caughtUpAt ?? cursor.eventCreatedAt;
     const ended = replays.succeeded + replays.failed;
-    const { subscribers, slowestLagSeconds } = feedStats();
     return {
       status,
       problems,
@@ -114,11 +185,27 @@ export function createHealth(deps: HealthDeps): HealthService {
       revocationLatency,
       events,
       replays: { ...replays, successRate: ended === 0 ? null : replays.succeeded / ended },
-      // No directory has been compared with its source yet: drift is a suspicion, of no kind.
-      drift: { accountsChecked: 0, accountsDrifted: suspectedAccounts, byKind: [], lastReportId: null, lastCheckedAt: null },
-      feed: { head, relayLagSeconds: seconds(oldestUnpublishedAt, at), subscribers, slowestSubscriberLagSeconds: slowestLagSeconds },
+      drift: { ...drift, accountsDrifted: Math.max(drift.accountsDrifted, suspectedAccounts) },
+      feed: {
+        head,
+        unrelayed,
+        relayLagSeconds: seconds(oldestUnpublishedAt, at),
+        subscribers: own.subscribers + otherNodes.subscribers,
+        slowestSubscriberLagSeconds,
+        stalledReaders: (own.stalledReaders ?? 0) + (otherNodes.stalledReaders ?? 0),
+      },
+      webhooks: { accepted: acceptedWebhooks, refused: measured.refusedWebhooks },
+      leases: leases ?? [],
       dependencies,
     };
+  }
+
+  /** A job that was never led is counted from when this process began to look. */
+  function leaderlessAmong(leases: readonly LeaseHealth[]): { job: string; since: Date }[] {
+    return jobs.flatMap((job) => {
+      const lease = leases.find((one) => one.job === job);
+      return lease?.holder ? [] : [{ job, since: lease?.since ?? bornAt }];
+    });
   }
 
   function share(scope: HealthScope, tenant: string | null): Promise<SyncHealth> {
@@ -137,37 +224,13 @@ export function createHealth(deps: HealthDeps): HealthService {
   };
 }
 
-// By primary keys.
-const SCOPE = `
-  SELECT (SELECT id FROM organization WHERE id = $1) AS "organizationId", (SELECT organization_id FROM directory WHERE id = $2) AS "directoryOrganizationId"`;
-
-/** What the caller may see of what it asked for. */
-async function resolveScope(db: Db, { organizationId, directoryId }: HealthScope, tenant: string | null): Promise<MeasuredScope> {
-  if (organizationId === null && directoryId === null) return { organizationId: tenant, directoryId: null };
-  const usable = [organizationId, directoryId].every((id) => id === null || (!id.includes('\0') && id.isWellFormed()));
-  const [found] = usable
-    ? await db.$queryRawUnsafe<{ organizationId: string | null; directoryOrganizationId: string | null }[]>(
-        SCOPE,
-        organizationId,
-        directoryId,
-      )
-    : [];
-  const owner = directoryId === null ? found?.organizationId : found?.directoryOrganizationId;
-  const visible = owner != null && (tenant === null || owner === tenant) && (organizationId === null || owner === organizationId);
-  if (!visible)
-    throw new AccessError(
-      'NOT_FOUND',
-      directoryId === null ? 'organizationId: there is no such organization.' : 'directoryId: there is no such directory.',
-    );
-  return { organizationId: owner, directoryId };
-}
-
-const NO_LATENCY: Latency = { p50Seconds: null, p95Seconds: null, p99Seconds: null, maxSeconds: null, samples: 0 };
+const NO_DRIFT: DriftSummary = { accountsChecked: 0, accountsDrifted: 0, byKind: [], lastReportId: null, lastCheckedAt: null };
 
 /** While the database is away nothing is known, and that is the news. */
 const unmeasured = (at: Date): TableMeasurements => ({
   at,
   head: 0n,
+  unrelayed: 0,
   cursor: { eventId: null, eventCreatedAt: null, caughtUpAt: null, updatedAt: null },
   events: { received: 0, duplicate: 0, pending: 0, applied: 0, stale: 0, ignored: 0, quarantined: 0, failedAttempts: 0 },
   oldestPendingAt: null,
@@ -184,4 +247,8 @@ const unmeasured = (at: Date): TableMeasurements => ({
   unfinishedImports: [],
   inactiveDirectories: [],
   unknownDirectories: [],
+  revokedTokens: [],
+  acceptedWebhooks: 0,
+  leases: null,
+  otherNodes: { subscribers: 0, slowestLagSeconds: null },
 });

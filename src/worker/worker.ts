@@ -13,6 +13,7 @@ import type { Logger } from '../log.ts';
 import type { Job } from '../model/job.ts';
 import { createDirectoryReader } from '../ops/directory-reader.ts';
 import { createImporter, type ImportDeps } from '../ops/import-directory.ts';
+import { pruneHealthHistory } from '../ops/prune-health-history.ts';
 import { createReconciler } from '../ops/reconcile-loop.ts';
 import { createReconcileSchedule, type ReconcileScheduleDeps } from '../ops/reconcile-schedule.ts';
 import { refreshNext } from '../ops/refresh-accounts.ts';
@@ -138,6 +139,7 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
         async () => ((await pruneChanges(db, { keepSeconds, limit: PRUNE_BATCH })) === PRUNE_BATCH ? 'again' : 'idle'),
         { idleMs: PRUNE_INTERVAL_MS },
       ),
+      loop('health history', term, async () => pruneHealthHistory(db).then(() => 'idle'), { idleMs: PRUNE_INTERVAL_MS }),
     ]);
   }
 

@@ -216,6 +216,8 @@ export const HEALTHY: SyncHealth = {
   events: { received: 0, duplicate: 0, pending: 0, applied: 0, stale: 0, ignored: 0, quarantined: 0, failedAttempts: 0 },
   replays: { running: 0, succeeded: 0, failed: 0, successRate: null },
   drift: { accountsChecked: 0, accountsDrifted: 0, byKind: [], lastReportId: null, lastCheckedAt: null },
-  feed: { head: 0n, relayLagSeconds: 0, subscribers: 0, slowestSubscriberLagSeconds: null },
+  feed: { head: 0n, unrelayed: 0, relayLagSeconds: 0, subscribers: 0, slowestSubscriberLagSeconds: null, stalledReaders: 0 },
+  webhooks: { accepted: 0, refused: 0 },
+  leases: [],
   dependencies: [],
 };

@@ -32,6 +32,17 @@ it('an empty environment starts with stand-ins, and says which', () => {
       "databaseUrl": null,
       "eventRetentionDays": 30,
       "failpoints": null,
+      "health": {
+        "thresholds": {
+          "cursorStaleSeconds": 120,
+          "eventLagSeconds": 30,
+          "noLeaderSeconds": 15,
+          "relayLagSeconds": 5,
+          "silentDirectoryHours": 6,
+          "subscriberLagSeconds": 60,
+        },
+        "windowSeconds": 3600,
+      },
       "host": "127.0.0.1",
       "initialImport": "auto",
       "jwt": null,

@@ -1,11 +1,11 @@
 // Which measurement is a problem, how bad it is, and since when.
 import { expect, test } from 'vitest';
-import { assessHealth, DEFAULT_THRESHOLDS, type HealthMeasurements, type Latency } from '../../src/ops/health-assess.ts';
+import { NO_LATENCY as LATENCY } from '../../src/model/latency.ts';
+import { assessHealth, DEFAULT_THRESHOLDS, type HealthMeasurements } from '../../src/ops/health-assess.ts';
 
 const AT = new Date('2026-03-01T12:00:00Z');
 const ago = (seconds: number): Date => new Date(AT.getTime() - seconds * 1_000);
 const DAY = 86_400;
-const LATENCY: Latency = { p50Seconds: null, p95Seconds: null, p99Seconds: null, maxSeconds: null, samples: 0 };
 
 const WELL: HealthMeasurements = {
   at: AT,
@@ -27,6 +27,12 @@ const WELL: HealthMeasurements = {
   unfinishedImports: [],
   inactiveDirectories: [],
   unknownDirectories: [],
+  drift: { accountsChecked: 9, accountsDrifted: 0, byKind: [], lastReportId: 'r', lastCheckedAt: ago(30) },
+  revokedTokens: [],
+  silentDirectories: [],
+  leaderless: [],
+  slowestSubscriberLagSeconds: null,
+  downSince: new Map(),
   dependencies: [
     { name: 'database', ok: true, latencyMs: 1, error: null },
     { name: 'redis', ok: true, latencyMs: 1, error: null },
@@ -37,7 +43,7 @@ const WELL: HealthMeasurements = {
 const down = (name: string) => ({ dependencies: [{ name, ok: false, latencyMs: null, error: 'it does not answer' }] });
 const anImport = { directoryId: 'directory_1', usersRead: 1_200, groupsRead: 30, membershipsRead: 0, startedAt: ago(60), error: null };
 const aDirectory = { directoryId: 'directory_1', state: 'INVALID_CREDENTIALS', since: ago(50) };
-const { eventLagSeconds, relayLagSeconds, cursorStaleSeconds } = DEFAULT_THRESHOLDS;
+const { eventLagSeconds, relayLagSeconds, cursorStaleSeconds, subscriberLagSeconds, noLeaderSeconds } = DEFAULT_THRESHOLDS;
 
 test.each<[string, Partial<HealthMeasurements>, 'HEALTHY' | 'DEGRADED' | 'FAILING', string | null, Date | null]>([
   ['nothing, on a quiet directory whose last event is long past', {}, 'HEALTHY', null, null],
@@ -82,6 +88,46 @@ test.each<[string, Partial<HealthMeasurements>, 'HEALTHY' | 'DEGRADED' | 'FAILIN
   ['a failed replay', { failedReplays: [{ id: 'r', finishedAt: ago(10) }] }, 'DEGRADED', 'REPLAY_FAILED', ago(10)],
   ['the database away', down('database'), 'FAILING', 'DEPENDENCY_DOWN', AT],
   ['WorkOS away', down('workos'), 'FAILING', 'DEPENDENCY_DOWN', AT],
+  [
+    'a database that has been away for a while',
+    { ...down('database'), downSince: new Map([['database', ago(70)]]) },
+    'FAILING',
+    'DEPENDENCY_DOWN',
+    ago(70),
+  ],
+  ['a job between two leaders', { leaderless: [{ job: 'apply', since: ago(noLeaderSeconds) }] }, 'HEALTHY', null, null],
+  [
+    'nobody who applies',
+    { leaderless: [{ job: 'apply', since: ago(noLeaderSeconds + 1) }] },
+    'FAILING',
+    'NO_LEADER',
+    ago(noLeaderSeconds + 1),
+  ],
+  ['nobody who prunes', { leaderless: [{ job: 'upkeep', since: ago(99) }] }, 'DEGRADED', 'NO_LEADER', ago(99)],
+  ['subscribers that take what there is', { slowestSubscriberLagSeconds: subscriberLagSeconds }, 'HEALTHY', null, null],
+  ['a subscriber that does not', { slowestSubscriberLagSeconds: 90 }, 'DEGRADED', 'SUBSCRIBER_LAG', ago(90)],
+  ['a revoked token', { revokedTokens: [{ directoryId: 'directory_1', since: ago(80) }] }, 'DEGRADED', 'SCIM_TOKEN_REVOKED', ago(80)],
+  [
+    'a silent directory',
+    { silentDirectories: [{ directoryId: 'directory_1', since: ago(90_000) }] },
+    'DEGRADED',
+    'SILENT_DIRECTORY',
+    ago(90_000),
+  ],
+  [
+    'access that differs',
+    { drift: { ...WELL.drift, accountsDrifted: 1, byKind: [{ kind: 'STATE', count: 1 }] } },
+    'FAILING',
+    'DRIFT_FOUND',
+    ago(30),
+  ],
+  [
+    'a name that differs',
+    { drift: { ...WELL.drift, accountsDrifted: 2, byKind: [{ kind: 'ATTRIBUTES', count: 2 }] } },
+    'DEGRADED',
+    'DRIFT_FOUND',
+    ago(30),
+  ],
   ['Redis away, which costs latency only', down('redis'), 'DEGRADED', 'DEPENDENCY_DOWN', AT],
 ])('%s', (_what, over, status, code, since) => {
   const health = assessHealth({ ...WELL, ...over }, DEFAULT_THRESHOLDS);

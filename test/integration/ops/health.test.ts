@@ -1,7 +1,11 @@
 // Sync-health as the tables give it, for the whole, an organization and a directory.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openDb } from '../../../src/db/client.ts';
+import { countLatencies } from '../../../src/db/record-latency.ts';
+import { QUANTILE_ERROR } from '../../../src/model/latency.ts';
 import { createHealth, type HealthDeps, type HealthService, type SyncHealth } from '../../../src/ops/health.ts';
+import { reportNode } from '../../../src/ops/node-status.ts';
+import { pruneHealthHistory } from '../../../src/ops/prune-health-history.ts';
 import { markRelayed } from '../../../src/relay/mark-relayed.ts';
 import { applyDue, type CoreDatabase, deliver, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
 import { found, headOf, NEXT } from '../../support/small-company.ts';
@@ -28,6 +32,15 @@ const healthOf = (over: Partial<HealthDeps> = {}): HealthService =>
     ...over,
   });
 
+/** As if everything had been counted when it happened, which the tests have moved since. */
+async function countAgain(): Promise<void> {
+  await sql('TRUNCATE latency_histogram');
+  await sql(`WITH done AS (SELECT partition AS organization_id, directory_id, extract(epoch FROM applied_at - occurred_at)::float8 AS seconds
+             FROM directory_event WHERE status = 'APPLIED')${countLatencies('EVENT_LAG', 'done')}`);
+  await sql(`WITH done AS (SELECT organization_id, directory_id, extract(epoch FROM published_at - occurred_at)::float8 AS seconds
+             FROM entitlement_change WHERE cardinality(revoked_permissions) > 0)${countLatencies('REVOCATION', 'done')}`);
+}
+
 beforeEach(async () => {
   const { db } = core;
   await emptyTables(db);
@@ -45,6 +58,22 @@ beforeEach(async () => {
   await sql(
     "UPDATE sync_cursor SET event_id = 'event_1', event_created_at = now() - interval '60 seconds', caught_up_at = now(), updated_at = now()",
   );
+  await countAgain();
+});
+
+test('apply and relay count what they do, in what they do it with; a repeat counts nothing', async () => {
+  const { db } = core;
+  await emptyTables(db);
+  await found(db);
+  await deliver(db, [anEvent(NEXT + 2, 'dsync.group.user_removed', aMembership(aUser('bob'), aGroup('engineers')))]);
+  for (let n = 0; n < 2; n += 1) await markRelayed(db, 0n, BigInt(await headOf(db)));
+  const { eventLag, revocationLatency } = await healthOf().read(WHOLE, null);
+  expect(eventLag.samples).toBe(await db.directoryEvent.count({ where: { status: 'APPLIED' } }));
+  const [exact] = await db.$queryRaw<{ applied: number; published: number }[]>`
+    SELECT (SELECT max(extract(epoch FROM applied_at - occurred_at))::float8 FROM directory_event) AS applied,
+           (SELECT max(extract(epoch FROM published_at - occurred_at))::float8 FROM entitlement_change WHERE cardinality(revoked_permissions) > 0) AS published`;
+  expect(eventLag.maxSeconds).toBeCloseTo(exact?.applied ?? 0, 2);
+  expect(revocationLatency).toMatchObject({ samples: 1, maxSeconds: expect.closeTo(exact?.published ?? 0, 2) });
 });
 
 test('the whole, when all is well', async () => {
@@ -74,9 +103,69 @@ test('the whole, when all is well', async () => {
 test('percentiles are of the window only', async () => {
   await sql(`UPDATE directory_event SET applied_at = occurred_at + n * interval '1 second' FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM directory_event) t
              WHERE t.id = directory_event.id`);
-  await sql("UPDATE directory_event SET applied_at = now() - interval '2 hours' WHERE user_id = 'eve'");
-  const { eventLag } = await healthOf().read(WHOLE, null);
-  expect(eventLag).toMatchObject({ samples: 11, p50Seconds: 6, maxSeconds: 12 });
+  await countAgain();
+  const all = (await healthOf().read(WHOLE, null)).eventLag;
+  expect(all).toMatchObject({ samples: 12, maxSeconds: 12 });
+  expect(all.p50Seconds).toBeGreaterThanOrEqual(6);
+  expect(all.p50Seconds).toBeLessThan(6 * QUANTILE_ERROR);
+  await sql("UPDATE latency_histogram SET minute = minute - interval '2 hours' WHERE organization_id = 'org_2'");
+  expect((await healthOf().read(WHOLE, null)).eventLag.samples).toBe(10);
+  expect((await healthOf({ windowSeconds: 3 * 3_600 }).read(WHOLE, null)).eventLag.samples).toBe(12);
+  expect(
+    (await healthOf({ windowSeconds: 3 * 3_600 }).read({ organizationId: null, directoryId: 'directory_2' }, null)).eventLag.samples,
+  ).toBe(2);
+  await pruneHealthHistory(core.db, { latencySeconds: 3_600, activitySeconds: 0 });
+  expect((await healthOf({ windowSeconds: 3 * 3_600 }).read(WHOLE, null)).eventLag.samples).toBe(10);
+  expect(await core.db.directoryActivity.count()).toBe(0);
+});
+
+test('subscribers of all nodes count; a node that has gone silent does not', async () => {
+  const { db } = core;
+  const stats = (subscribers: number, slowestLagSeconds: number | null) => ({ subscribers, slowestLagSeconds, stalledReaders: 1 });
+  await reportNode(db, 'other', stats(10, 70));
+  await reportNode(db, 'this', stats(99, 1_000));
+  await reportNode(db, 'dead', stats(5, 500));
+  await sql("UPDATE node_status SET seen_at = now() - interval '31 seconds' WHERE id = 'dead'");
+  const health = await healthOf({ nodeId: 'this' }).read(WHOLE, null);
+  expect(health.feed).toMatchObject({ subscribers: 13, slowestSubscriberLagSeconds: 70, stalledReaders: 1 });
+  expect(codes(health)).toEqual(['SUBSCRIBER_LAG']);
+  await reportNode(db, 'other', stats(10, null));
+  expect((await db.nodeStatus.findMany({ orderBy: { id: 'asc' } })).map(({ id }) => id)).toEqual(['other', 'this']);
+  expect((await healthOf({ nodeId: 'this' }).read(WHOLE, null)).feed).toMatchObject({ slowestSubscriberLagSeconds: 0.5 });
+});
+
+test('who leads what is told of the whole; a job that nobody leads is a problem', async () => {
+  await sql(`INSERT INTO lease (job, holder, epoch, expires_at, taken_at) VALUES
+    ('apply', 'one', 3, now() - interval '20 seconds', now() - interval '1 hour'), ('relay', 'two', 1, now() + interval '6 seconds', now() - interval '1 hour')`);
+  const health = healthOf({ jobs: ['apply', 'relay'] });
+  const whole = await health.read(WHOLE, null);
+  expect(whole.leases).toMatchObject([
+    { job: 'apply', holder: null, epoch: 3n },
+    { job: 'relay', holder: 'two', epoch: 1n },
+  ]);
+  expect(whole.problems).toMatchObject([{ code: 'NO_LEADER', since: whole.leases[0]?.since }]);
+  expect(await health.read(WHOLE, 'org_1')).toMatchObject({ leases: [], problems: [] });
+  let now = new Date();
+  const other = healthOf({ jobs: ['sync'], clock: () => now });
+  now = new Date(now.getTime() + 60_000);
+  expect(codes(await other.read(WHOLE, null))).toEqual([]);
+});
+
+test('a directory without a token, and one that fell silent', async () => {
+  const { db } = core;
+  await deliver(db, [
+    anEvent(NEXT + 7, 'dsync.token.revoked', { id: 'token_1', directory_id: 'directory_1', organization_id: 'org_1' }),
+    anEvent(NEXT + 8, 'dsync.token.revoked', { id: 'token_2', directory_id: 'directory_2', organization_id: 'org_2' }),
+  ]);
+  await sql('TRUNCATE directory_activity');
+  await sql(
+    `INSERT INTO directory_activity SELECT 'directory_2', hour, 3 FROM generate_series(date_trunc('hour', now()) - interval '16 days', now() - interval '2 days', interval '1 hour') hour`,
+  );
+  const both = await healthOf().read(WHOLE, null);
+  expect(codes(both)).toEqual(['SCIM_TOKEN_REVOKED', 'SCIM_TOKEN_REVOKED', 'SILENT_DIRECTORY']);
+  expect(codes(await healthOf().read(WHOLE, 'org_1'))).toEqual(['SCIM_TOKEN_REVOKED']);
+  await deliver(db, [anEvent(NEXT + 9, 'dsync.user.updated', aUser('eve', { directory_id: 'directory_2', organization_id: 'org_2' }))]);
+  expect(codes(await healthOf().read({ organizationId: 'org_2', directoryId: null }, null))).not.toContain('SCIM_TOKEN_REVOKED');
 });
 
 test('an organization and a directory see what is theirs; a bound caller sees its own without asking', async () => {
