@@ -148,6 +148,50 @@ describe('a misspelt name', () => {
   );
 });
 
+describe('tokens', () => {
+  const jwt = { AUTH_JWKS_URL: 'https://id.example/jwks', AUTH_ISSUER: 'https://id.example', AUTH_AUDIENCE: 'access, access-2' };
+
+  it('are accepted with an issuer and audiences, and else as is safe', () =>
+    expect(loadConfig(jwt, 'start').jwt).toEqual({
+      jwksUrl: 'https://id.example/jwks',
+      issuer: 'https://id.example',
+      audiences: ['access', 'access-2'],
+      algorithms: ['RS256', 'ES256', 'EdDSA'],
+      clockToleranceSeconds: 2,
+      scopesClaims: ['permissions', 'scope'],
+      organizationClaim: 'org_id',
+      requireOrganization: true,
+    }));
+
+  it('of any issuer are not', () =>
+    expect(
+      faults({ AUTH_JWKS_URL: 'https://id.example/jwks', AUTH_ALGORITHMS: 'HS256', AUTH_REQUIRE_ORGANIZATION: 'no' }),
+    ).toMatchInlineSnapshot(`
+      "The settings are not usable:
+        - AUTH_ALGORITHMS must be some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519
+        - AUTH_REQUIRE_ORGANIZATION must be one of true, false
+        - AUTH_ISSUER is not set, and AUTH_JWKS_URL needs it: a token for somebody else must not open this service
+        - AUTH_AUDIENCE is not set, and AUTH_JWKS_URL needs it: a token for somebody else must not open this service"
+    `));
+
+  it.each(['none', 'HS512', 'RS256,HS256', 'rs256', 'RS256,'])('are not signed with %s', (AUTH_ALGORITHMS) =>
+    expect(faults({ ...jwt, AUTH_ALGORITHMS })).toContain('AUTH_ALGORITHMS'),
+  );
+
+  it('have no settings of their own without keys to check them', () =>
+    expect(faults({ AUTH_ISSUER: 'x', AUTH_ORGANIZATION_CLAIM: 'org' })).toMatchInlineSnapshot(`
+      "The settings are not usable:
+        - AUTH_ISSUER is set, but AUTH_JWKS_URL is not
+        - AUTH_ORGANIZATION_CLAIM is set, but AUTH_JWKS_URL is not"
+    `));
+
+  it('are checked with keys that nobody could alter on their way', () => {
+    expect(faults({ ...production, ...jwt, AUTH_JWKS_URL: 'http://id.example/jwks' })).toContain('AUTH_JWKS_URL must begin with https://');
+    expect(faults({ ...production, ...jwt, AUTH_JWKS_URL: 'http://127.0.0.1.evil.example/jwks' })).toContain('must begin with https://');
+    expect(faults({ ...production, ...jwt, AUTH_JWKS_URL: 'http://127.0.0.1:9000/jwks' })).toBe('');
+  });
+});
+
 it.each<[Mode, string[]]>([
   ['start', ['DATABASE_URL', 'REDIS_URL', 'WORKOS_API_KEY', 'ADMIN_API_KEY']],
   ['serve', ['DATABASE_URL', 'REDIS_URL', 'WORKOS_API_KEY', 'ADMIN_API_KEY']],
