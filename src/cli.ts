@@ -1,25 +1,19 @@
 #!/usr/bin/env -S node --max-semi-space-size=8
 // The binary: argument parsing, and the way from an error to an exit code. 0 done, 1 refused or failed, 2 wrong arguments.
+// What only a service needs is loaded when one is started: a command to a running one answers at once.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { SCOPES } from './auth/caller.ts';
 import { addCatalogCommands } from './commands/catalog-apply.ts';
 import { addEventsCommands } from './commands/events.ts';
-import { type FakeWorkosFlags, runFakeWorkos } from './commands/fake-workos.ts';
+import type { FakeWorkosFlags } from './commands/fake-workos.ts';
 import { addHealthCommand } from './commands/health.ts';
-import { type CreateKeyFlags, createKey, listKeys, revokeKey } from './commands/keys.ts';
-import { runMigrate } from './commands/migrate.ts';
+import { addKeysCommands } from './commands/keys.ts';
+import { whole } from './commands/operator-command.ts';
 import { addReconcileCommand } from './commands/reconcile.ts';
 import { addReplayCommands } from './commands/replay.ts';
-import { runService } from './commands/run-service.ts';
 import { loadConfig, type Mode } from './config.ts';
 import { AccessError, StartError } from './errors.ts';
 import { untilSignalled } from './lib/until-signalled.ts';
 import { createLogger } from './log.ts';
-
-const whole = (text: string): number => {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-};
 
 const positive = (text: string): number => {
   const value = Number(text);
@@ -41,13 +35,17 @@ for (const [mode, description] of services) {
   program
     .command(mode)
     .description(description)
-    .action(() => runService(loadConfig(process.env, mode)));
+    .action(async () => {
+      const { runService } = await import('./commands/run-service.ts');
+      await runService(loadConfig(process.env, mode));
+    });
 }
 
 program
   .command('migrate')
   .description('bring the database to the schema of this version')
   .action(async () => {
+    const { runMigrate } = await import('./commands/migrate.ts');
     const config = loadConfig(process.env, 'tool');
     await runMigrate(config, createLogger(config.logLevel));
   });
@@ -73,6 +71,7 @@ program
   .option('--retention-days <days>', 'the Events API shows nothing older', positive)
   .addHelpText('after', '\nExample:\n  access-service fake-workos --events history.jsonl.gz --port 4001')
   .action(async (flags: FakeWorkosFlags) => {
+    const { runFakeWorkos } = await import('./commands/fake-workos.ts');
     await runFakeWorkos(flags, createLogger('info'), untilSignalled());
   });
 
@@ -87,37 +86,7 @@ addReconcileCommand(program, key);
 addEventsCommands(program, key);
 addHealthCommand(program, key);
 addCatalogCommands(program, key);
-
-const keys = program.command('keys').description('API keys: who may ask the running service, and for what');
-const keysCommand = (nameAndArgs: string, description: string, example: string): Command =>
-  keys
-    .command(nameAndArgs)
-    .description(description)
-    .option('--url <url>', 'of the running service', 'http://127.0.0.1:4000')
-    .option('--json', 'machine-readable output', false)
-    .addHelpText(
-      'after',
-      `\nADMIN_API_KEY is the key to ask with: the admin key, or any with KEYS_MANAGE.\n\nExample:\n  ADMIN_API_KEY=… access-service keys ${example}`,
-    );
-
-keysCommand(
-  'create',
-  'make a key; it is printed this once',
-  'create --name billing --scope entitlements:read --organization org_… --expires 90d',
-)
-  .requiredOption('--name <name>', 'who uses it')
-  .requiredOption('--scope <scope...>', `what it may do, one or several of ${SCOPES.join(', ')}`)
-  .option('--organization <id>', 'bind it to one organization (default: that of the asking key, or every one)')
-  .option('--expires <when>', '30m, 12h, 90d, or a time such as 2027-01-31T09:00:00Z (default: never)')
-  .action((flags: CreateKeyFlags & { url: string; json: boolean }) => createKey({ ...flags, key: key() }, flags));
-
-keysCommand('list', 'show all keys, without their secrets', 'list --json').action((flags: { url: string; json: boolean }) =>
-  listKeys({ ...flags, key: key() }),
-);
-
-keysCommand('revoke', 'end a key, and what it has open', 'revoke ak_4fT0sB2yQx7LmNd')
-  .argument('<id>', '`ak_…`, what the key begins with')
-  .action((id: string, flags: { url: string; json: boolean }) => revokeKey({ ...flags, key: key() }, id));
+addKeysCommands(program, key);
 
 try {
   await program.parseAsync();

@@ -1,15 +1,14 @@
 // `access-service keys create|list|revoke`: the keys of a running service. A new key goes alone to stdout, so that a script
 // can take it from there; what is said about it goes to stderr.
+import type { Command } from 'commander';
 import { z } from 'zod';
 import { SCOPES, type Scope, scopeNamed } from '../auth/caller.ts';
 import { StartError } from '../errors.ts';
 import { type Endpoint, graphqlRequest } from './graphql-request.ts';
+import { endpointOf, type FindKey, type OperatorFlags, operatorCommand } from './operator-command.ts';
+import { print } from './print.ts';
 
-export interface KeysOptions extends Endpoint {
-  json: boolean;
-}
-
-export interface CreateKeyFlags {
+interface CreateKeyFlags extends OperatorFlags {
   name: string;
   scope: readonly string[];
   organization?: string;
@@ -59,7 +58,34 @@ function readScopes(names: readonly string[]): Scope[] {
     });
 }
 
-export async function createKey({ json, ...endpoint }: KeysOptions, flags: CreateKeyFlags): Promise<void> {
+export function addKeysCommands(program: Command, key: FindKey): void {
+  const keys = program.command('keys').description('API keys: who may ask the running service, and for what');
+
+  operatorCommand(keys, {
+    usage: 'create',
+    description: 'make a key; it is printed this once',
+    examples: ['keys create --name billing --scope entitlements:read --organization org_… --expires 90d'],
+  })
+    .requiredOption('--name <name>', 'who uses it')
+    .requiredOption('--scope <scope...>', `what it may do, one or several of ${SCOPES.join(', ')}`)
+    .option('--organization <id>', 'bind it to one organization (default: that of the asking key, or every one)')
+    .option('--expires <when>', '30m, 12h, 90d, or a time such as 2027-01-31T09:00:00Z (default: never)')
+    .action((flags: CreateKeyFlags) => createKey(endpointOf(flags, key), flags));
+
+  operatorCommand(keys, {
+    usage: 'list',
+    description: 'show all keys, without their secrets',
+    examples: ['keys list --json'],
+  }).action((flags: OperatorFlags) => listKeys(endpointOf(flags, key), flags));
+
+  operatorCommand(keys, {
+    usage: 'revoke <id>',
+    description: 'end a key, and what it has open; the id is `ak_…`, what the key begins with',
+    examples: ['keys revoke ak_4fT0sB2yQx7LmNd'],
+  }).action((id: string, flags: OperatorFlags) => revokeKey(endpointOf(flags, key), id, flags));
+}
+
+async function createKey(endpoint: Endpoint, flags: CreateKeyFlags): Promise<void> {
   const variables = {
     name: flags.name,
     scopes: readScopes(flags.scope),
@@ -68,22 +94,22 @@ export async function createKey({ json, ...endpoint }: KeysOptions, flags: Creat
   };
   const shape = z.object({ createApiKey: z.object({ secret: z.string(), apiKey: keyShape }) });
   const { createApiKey: created } = await graphqlRequest(endpoint, CREATE, variables, shape);
-  if (json) return void process.stdout.write(`${JSON.stringify(created)}\n`);
+  if (flags.json) return print(created, flags, () => '');
   process.stderr.write(`${describe(created.apiKey)}\nThe key is shown this once:\n`);
   process.stdout.write(`${created.secret}\n`);
 }
 
-export async function listKeys({ json, ...endpoint }: KeysOptions): Promise<void> {
+async function listKeys(endpoint: Endpoint, flags: OperatorFlags): Promise<void> {
   const { apiKeys } = await graphqlRequest(endpoint, LIST, {}, z.object({ apiKeys: z.array(keyShape) }));
   const lines = apiKeys.length === 0 ? ['There are no keys yet.'] : apiKeys.map(describe);
-  process.stdout.write(json ? `${JSON.stringify(apiKeys)}\n` : `${lines.join('\n')}\n`);
+  print(apiKeys, flags, () => lines.join('\n'));
 }
 
-export async function revokeKey({ json, ...endpoint }: KeysOptions, id: string): Promise<void> {
+async function revokeKey(endpoint: Endpoint, id: string, flags: OperatorFlags): Promise<void> {
   // Whoever pastes the whole key means its id, and the rest of it need not travel.
   const [named = id] = /^ak_[0-9A-Za-z]+/.exec(id) ?? [];
   const { revokeApiKey } = await graphqlRequest(endpoint, REVOKE, { id: named }, z.object({ revokeApiKey: keyShape }));
-  process.stdout.write(json ? `${JSON.stringify(revokeApiKey)}\n` : `${describe(revokeApiKey)}\n`);
+  print(revokeApiKey, flags, () => describe(revokeApiKey));
 }
 
 function describe({ id, name, scopes, organizationId, expiresAt, lastUsedAt, revokedAt }: Key): string {
