@@ -7,7 +7,8 @@ const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/
 
 function toDate(value: unknown): Date {
   const date = typeof value === 'string' && ISO_8601.test(value) ? new Date(value) : undefined;
-  if (!date || Number.isNaN(date.getTime())) {
+  // Postgres has no year 0, and its own way to write what lies before; NaN is in no range.
+  if (!date || !(date.getUTCFullYear() >= 1 && date.getUTCFullYear() <= 9_999)) {
     throw new AccessError('BAD_USER_INPUT', 'A DateTime is written in ISO 8601 with its zone, for example 2026-01-31T09:00:00Z.');
   }
   return date;
