@@ -84,12 +84,13 @@ export async function startService(mode: 'start' | 'serve' | 'work', env: Record
   const key = env.ADMIN_API_KEY ?? KEY;
   const url = `http://127.0.0.1:${port}`;
   const cli = runCli([mode], { LOG_LEVEL: 'info', ADMIN_API_KEY: key, ...env, PORT: port }, script);
+  const ended = (): boolean => cli.process.exitCode !== null || cli.process.signalCode !== null;
   try {
-    await waitFor('the service to be ready', async () => cli.process.exitCode !== null || (await fetch(`${url}/readyz`)).ok, {
+    await waitFor('the service to be ready', async () => ended() || (await fetch(`${url}/readyz`)).ok, {
       timeoutMs: 60_000,
       missing: cli.output,
     });
-    if (cli.process.exitCode !== null) throw new Error(`the service ended at its start:\n${cli.output()}`);
+    if (ended()) throw new Error(`the service ended at its start:\n${cli.output()}`);
   } catch (error) {
     await cli.end('SIGKILL');
     throw error;

@@ -1,0 +1,123 @@
+// A TCP proxy between the service and Postgres or Redis: forwards, cuts, stalls, turns to another server, and cuts in the very
+// moment of a COMMIT, before the server has it or before its answer comes back.
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+export interface FaultProxy {
+  port: number;
+  /** Where new connections go. */
+  turnTo(port: number): void;
+  /** Resets every connection; later ones pass. */
+  cut(): void;
+  /** Nothing passes any more in either direction, and nobody is told. */
+  stall(): void;
+  flow(): void;
+  connections(): number;
+  /**
+   * The next COMMIT of a transaction that sent `after` reaches the server, or does not; either way the client sees a cut and
+   * no answer. Resolves when that has happened.
+   */
+  cutAtCommit(o: { after: string; reachesServer: boolean }): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Pair {
+  near: Socket;
+  far: Socket;
+  /** What the transaction sent so far, for `cutAtCommit`. */
+  sent: string;
+  /** Answers are swallowed; the first one ends the pair. */
+  doomed: boolean;
+}
+
+interface Ambush {
+  after: string;
+  reachesServer: boolean;
+  sprung: () => void;
+}
+
+// Simple query protocol, as the driver sends it.
+const COMMIT = 'COMMIT\0';
+const BEGIN = 'BEGIN';
+
+export async function startProxy(target: number): Promise<FaultProxy> {
+  const pairs = new Set<Pair>();
+  let port = target;
+  let stalled = false;
+  let ambush: Ambush | undefined;
+
+  const end = (pair: Pair): void => {
+    pairs.delete(pair);
+    pair.near.resetAndDestroy();
+    pair.far.destroy();
+  };
+
+  /** false: the pair has ended, and the chunk goes nowhere. */
+  function watch(pair: Pair, chunk: Buffer): boolean {
+    if (!ambush) return true;
+    const text = chunk.toString('latin1');
+    if (text.includes(BEGIN)) pair.sent = '';
+    const committing = text.includes(COMMIT);
+    if (!committing || !pair.sent.includes(ambush.after)) {
+      pair.sent = (pair.sent + text).slice(-20_000);
+      return true;
+    }
+    const { reachesServer, sprung } = ambush;
+    ambush = undefined;
+    pair.doomed = true;
+    if (!reachesServer) end(pair);
+    sprung();
+    return reachesServer;
+  }
+
+  const server = createServer((near) => {
+    const pair: Pair = { near, far: connect(port, '127.0.0.1'), sent: '', doomed: false };
+    pairs.add(pair);
+    for (const socket of [near, pair.far]) {
+      socket.on('error', () => {});
+      socket.once('close', () => end(pair));
+      if (stalled) socket.pause();
+    }
+    near.on('data', (chunk) => {
+      if (watch(pair, chunk)) pair.far.write(chunk);
+    });
+    pair.far.on('data', (chunk) => {
+      if (pair.doomed) end(pair);
+      else near.write(chunk);
+    });
+    if (stalled) for (const socket of [near, pair.far]) socket.pause();
+  });
+  server.listen(0, '127.0.0.1', 1_024);
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  const cut = (): void => {
+    for (const pair of [...pairs]) end(pair);
+  };
+  return {
+    port: address.port,
+    turnTo(next) {
+      port = next;
+      cut();
+    },
+    cut,
+    stall() {
+      stalled = true;
+      for (const { near, far } of pairs) for (const socket of [near, far]) socket.pause();
+    },
+    flow() {
+      stalled = false;
+      for (const { near, far } of pairs) for (const socket of [near, far]) socket.resume();
+    },
+    connections: () => pairs.size,
+    cutAtCommit: ({ after, reachesServer }) =>
+      new Promise((sprung) => {
+        ambush = { after, reachesServer, sprung };
+      }),
+    async close() {
+      server.close();
+      cut();
+      await once(server, 'close');
+    },
+  };
+}
