@@ -90,10 +90,14 @@ export async function assertLease(tx: Tx, { job, epoch }: Lease): Promise<void> 
 
 export type Fenced = (db: Db, lease: Lease, onLost: () => void) => Db;
 
-/**
- * The database as a leader may use it: every transaction, and every single statement by $executeRawUnsafe, checks the lease.
- * Reads do not; a write by other means must be part of a transaction.
- */
+/** Statements that write, and some that only say so (FOR UPDATE): a look too many costs nothing. */
+const WRITES = /\b(INSERT|UPDATE|DELETE)\b/i;
+const WRITING_METHOD = /^(create|update|upsert|delete)/;
+
+type Work = (tx: Tx) => Promise<unknown>;
+type Methods = Record<string, (...args: unknown[]) => Promise<unknown>>;
+
+/** The database as a leader may use it: every transaction, and every write outside of one, checks the lease. Reads do not. */
 export const fenced: Fenced = (db, lease, onLost) => {
   const check = async (tx: Tx): Promise<void> => {
     try {
@@ -103,19 +107,29 @@ export const fenced: Fenced = (db, lease, onLost) => {
       throw error;
     }
   };
-  type Work = (tx: Tx) => Promise<unknown>;
   const transaction = (work: Work, options?: object): Promise<unknown> =>
     db.$transaction(async (tx) => {
       await check(tx);
       return work(tx);
     }, options);
-  const execute = (sql: string, ...params: unknown[]): Promise<unknown> => transaction((tx) => tx.$executeRawUnsafe(sql, ...params));
+  const raw =
+    (method: '$executeRawUnsafe' | '$queryRawUnsafe') =>
+    (sql: string, ...params: unknown[]): Promise<unknown> =>
+      WRITES.test(sql) ? transaction((tx) => tx[method](sql, ...params)) : db[method](sql, ...params);
+  const model = (name: string, delegate: object): object =>
+    new Proxy(delegate, {
+      get(target, method) {
+        if (typeof method !== 'string' || !WRITING_METHOD.test(method)) return Reflect.get(target, method);
+        return (...args: unknown[]) => transaction(async (tx) => (tx as unknown as Record<string, Methods>)[name]?.[method]?.(...args));
+      },
+    });
   return new Proxy(db, {
     get(target, key) {
       if (key === '$transaction') return transaction;
-      if (key === '$executeRawUnsafe') return execute;
+      if (key === '$executeRawUnsafe' || key === '$queryRawUnsafe') return raw(key);
       const value: unknown = Reflect.get(target, key);
-      return typeof value === 'function' ? value.bind(target) : value;
+      if (typeof value === 'function') return value.bind(target);
+      return typeof key === 'string' && !key.startsWith('$') && value instanceof Object && 'findMany' in value ? model(key, value) : value;
     },
   });
 };

@@ -87,11 +87,17 @@ test('transactions and single statements of a leader that was followed fail whol
   });
   await inTransaction(old, (tx) => tx.$executeRawUnsafe('UPDATE tally SET value = 1'));
   expect(await old.$executeRawUnsafe('UPDATE tally SET value = value + 1')).toBe(1);
+  expect(await old.syncCursor.update({ where: { id: 'events' }, data: { eventId: null } })).toMatchObject({ id: 'events' });
+  expect(await old.refreshTask.count()).toBe(0);
   await expire();
   await expect(inTransaction(old, (tx) => tx.$executeRawUnsafe('UPDATE tally SET value = 7'))).rejects.toThrow(LeaseLostError);
   await taken(b);
   await expect(old.$executeRawUnsafe('UPDATE tally SET value = 8')).rejects.toThrow(LeaseLostError);
-  expect(told).toBe(2);
+  await expect(old.$queryRawUnsafe('WITH w AS (UPDATE tally SET value = 9 RETURNING 1) SELECT 1')).rejects.toThrow(LeaseLostError);
+  await expect(old.syncCursor.update({ where: { id: 'events' }, data: { eventId: 'x' } })).rejects.toThrow(LeaseLostError);
+  await expect(old.refreshTask.deleteMany()).rejects.toThrow(LeaseLostError);
+  expect((await old.syncCursor.findFirstOrThrow()).eventId).toBeNull();
+  expect(told).toBe(5);
   expect(await tally(old)).toBe(2);
 });
 
