@@ -71,6 +71,8 @@ export interface Config {
   logLevel: string;
   dataDir: string;
   initialImport: 'auto' | 'off';
+  /** What confirms the memberships of an account that became active again. */
+  reactivation: 'read' | 'events';
   eventRetentionDays: number;
   reconcile: { intervalHours: number; repair: 'off' | 'auto' };
   /** Of the change log. */
@@ -82,6 +84,10 @@ export interface Config {
   applyConcurrency: number;
   /** For tests of faults (lib/failpoint.ts); null in production. */
   failpoints: string | null;
+  /** On the loopback, without a key; null: on the main port, for callers that see the whole. */
+  metricsPort: number | null;
+  /** Where traces go, over OTLP/HTTP; null: there are none. */
+  tracesUrl: string | null;
   /** What sync-health calls a problem, and over which time it measures; see src/ops/health-assess.ts. */
   health: {
     windowSeconds: number;
@@ -175,6 +181,7 @@ const settings = {
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   DATA_DIR: z.string().default('.data'),
   INITIAL_IMPORT: oneOf(['auto', 'off']).default('auto'),
+  REACTIVATION: oneOf(['read', 'events']).default('read'),
   EVENT_RETENTION_DAYS: integer(1, 3_650).default(30),
   RECONCILE_INTERVAL_HOURS: integer(0, 8_760).default(24),
   RECONCILE_REPAIR: oneOf(['off', 'auto']).default('off'),
@@ -182,6 +189,8 @@ const settings = {
   DATABASE_POOL_SIZE: integer(1, 500).default(10),
   WORKER_POOL_SIZE: integer(2, 500).default(8),
   APPLY_CONCURRENCY: integer(1, 32).default(3),
+  METRICS_PORT: integer(0, 65_535).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:']).optional(),
   HEALTH_WINDOW_SECONDS: integer(60, 86_400).default(3_600),
   HEALTH_EVENT_LAG_SECONDS: integer(1, 86_400).default(30),
   HEALTH_RELAY_LAG_SECONDS: integer(1, 86_400).default(5),
@@ -261,6 +270,7 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     logLevel: set.LOG_LEVEL,
     dataDir: set.DATA_DIR,
     initialImport: set.INITIAL_IMPORT,
+    reactivation: set.REACTIVATION,
     eventRetentionDays: set.EVENT_RETENTION_DAYS,
     reconcile: { intervalHours: set.RECONCILE_INTERVAL_HOURS, repair: set.RECONCILE_REPAIR },
     changeRetentionDays: set.CHANGE_RETENTION_DAYS,
@@ -268,6 +278,8 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     workerPoolSize: set.WORKER_POOL_SIZE,
     applyConcurrency: set.APPLY_CONCURRENCY,
     failpoints: set.FAILPOINTS ?? null,
+    metricsPort: set.METRICS_PORT ?? null,
+    tracesUrl: set.OTEL_EXPORTER_OTLP_ENDPOINT ? `${set.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/$/, '')}/v1/traces` : null,
     health: {
       windowSeconds: set.HEALTH_WINDOW_SECONDS,
       thresholds: {
@@ -329,6 +341,7 @@ const OUR_PREFIXES = [
   'PERSISTED_',
   'RATE_LIMIT_',
   'HEALTH_',
+  'METRICS_',
 ];
 /** Of other software for WorkOS (its SDK, AuthKit), which may share an environment with us. */
 const NEIGHBOURS = ['WORKOS_CLIENT_ID', 'WORKOS_REDIRECT_URI', 'WORKOS_COOKIE_PASSWORD'];

@@ -44,10 +44,11 @@ const MEMBERSHIPS = `
   ON CONFLICT (user_id, group_id) DO UPDATE SET directory_id = EXCLUDED.directory_id, organization_id = EXCLUDED.organization_id, present = EXCLUDED.present,
     version = EXCLUDED.version, active = EXCLUDED.active, since = EXCLUDED.since, cause_event_id = EXCLUDED.cause_event_id`;
 
+// A reason that must be followed is not overwritten by one that a setting may drop (src/ops/refresh-accounts.ts).
 const REFRESHES = `
   INSERT INTO refresh_task (user_id, directory_id, reason)
   SELECT * FROM json_to_recordset($1::json) AS t(user_id text, directory_id text, reason text)
-  ON CONFLICT (user_id) DO UPDATE SET reason = EXCLUDED.reason, requested_at = now(), next_attempt_at = now(), attempts = 0`;
+  ON CONFLICT (user_id) DO UPDATE SET reason = CASE WHEN EXCLUDED.reason = 'REACTIVATED' THEN refresh_task.reason ELSE EXCLUDED.reason END, requested_at = now(), next_attempt_at = now(), attempts = 0`;
 
 // One that is unfinished goes on as it is: what it has still to read is newer than this request.
 const IMPORTS = `

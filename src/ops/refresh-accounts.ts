@@ -17,6 +17,8 @@ export interface RefreshDeps {
   workos: Pick<WorkosClient, 'getUser' | 'listGroups'>;
   log: Logger;
   clock: () => Date;
+  /** What confirms the memberships of an account that became active again: reading its groups (default), or newer events alone. */
+  reactivation?: 'read' | 'events';
 }
 
 const PAGE_SIZE = 100;
@@ -24,6 +26,8 @@ const PAGE_SIZE = 100;
 const DONE = `
   WITH done AS (DELETE FROM refresh_task WHERE user_id = $1 AND requested_at <= $2::timestamptz RETURNING 1)
   UPDATE directory_user SET drift_suspected = false WHERE id = $1 AND EXISTS (SELECT 1 FROM done)`;
+
+const DROPPED = `DELETE FROM refresh_task WHERE user_id = $1 AND reason = 'REACTIVATED'`;
 
 const RETRY = `
   UPDATE refresh_task SET attempts = attempts + 1, error = $2, next_attempt_at = now() + $3 * interval '1 millisecond' WHERE user_id = $1`;
@@ -44,6 +48,10 @@ export async function refreshNext(deps: RefreshDeps, signal: AbortSignal): Promi
   const { db, log, clock } = deps;
   const task = await db.refreshTask.findFirst({ where: { nextAttemptAt: { lte: clock() } }, orderBy: { nextAttemptAt: 'asc' } });
   if (!task) return false;
+  if (deps.reactivation === 'events' && task.reason === 'REACTIVATED') {
+    await db.$executeRawUnsafe(DROPPED, task.userId);
+    return true;
+  }
   try {
     await refreshUser(deps, task, signal);
   } catch (error) {

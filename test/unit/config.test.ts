@@ -55,6 +55,7 @@ it('an empty environment starts with stand-ins, and says which', () => {
       },
       "listens": true,
       "logLevel": "info",
+      "metricsPort": null,
       "mode": "start",
       "policy": {
         "allowedOrigins": [],
@@ -65,6 +66,7 @@ it('an empty environment starts with stand-ins, and says which', () => {
       },
       "port": 4000,
       "production": false,
+      "reactivation": "read",
       "reconcile": {
         "intervalHours": 24,
         "repair": "off",
@@ -76,6 +78,7 @@ it('an empty environment starts with stand-ins, and says which', () => {
         "FAKE_WORKOS",
         "GENERATED_ADMIN_KEY",
       ],
+      "tracesUrl": null,
       "webhookSecrets": [],
       "workerPoolSize": 8,
       "workos": null,
