@@ -18,7 +18,16 @@ import { type Api, startApi } from '../support/api.ts';
 import { type Callers, createCallers } from '../support/callers.ts';
 import { insertCompany, insertEvent } from '../support/company-rows.ts';
 import { type Issuer, startIssuer } from '../support/issuer.ts';
-import { type Ids, namingArguments, question, ROOT_FIELDS, type Root, type RootField } from '../support/root-fields.ts';
+import {
+  type Ids,
+  NESTED_FIELDS,
+  namingArguments,
+  namingNestedFields,
+  question,
+  ROOT_FIELDS,
+  type Root,
+  type RootField,
+} from '../support/root-fields.ts';
 
 const log = createLogger('silent');
 const MAKER = { name: 'test', scopes: SCOPES, organizationId: null };
@@ -264,6 +273,19 @@ test.each(Object.keys(ROOT_FIELDS) as Root[])('every %s has an entry, with every
 
 test('what is asked is of one length, so that answers can be compared', () => {
   for (const name of Object.keys(foreign) as (keyof Ids)[]) expect(unknown[name]).toHaveLength(foreign[name].length);
+});
+
+test('below the roots too, every field that takes an id or a cursor has an entry', () => {
+  expect(namingNestedFields(schema).sort()).toEqual(Object.keys(NESTED_FIELDS).sort());
+});
+
+test.each(Object.keys(NESTED_FIELDS))('%s begins behind a foreign cursor as behind an unknown one', async (name) => {
+  const { secret } = await keyWith(SCOPES, 'org_acme');
+  const ask = NESTED_FIELDS[name] as (own: Ids, ids: Ids) => string;
+  const answer = await overHttp(ask(own, foreign), secret);
+  expect(answer.codes).toEqual([]);
+  expect(answer.text).not.toMatch(/"data":\{"\w+":null/);
+  expect(answer.text).toBe((await overHttp(ask(own, nobodyBeside(foreign)), secret)).text);
 });
 
 /** Asks one root field as every kind of caller. */

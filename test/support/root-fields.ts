@@ -1,7 +1,7 @@
 // Every root field of the schema, and every way in which a caller can name something to it: one line per argument that takes
 // an id or a cursor, wherever it sits inside of inputs. test/integration/authorization-matrix.test.ts asks each of them as every
 // kind of caller, and fails for a field or an argument that has no line here.
-import { type GraphQLInputType, type GraphQLSchema, getNamedType, isInputObjectType } from 'graphql';
+import { type GraphQLField, type GraphQLInputType, type GraphQLSchema, getNamedType, isInputObjectType, isObjectType } from 'graphql';
 import { encodeTag } from '../../schema/connection.ts';
 import type { Scope } from '../../src/auth/caller.ts';
 import type { ErrorCode } from '../../src/errors.ts';
@@ -278,6 +278,14 @@ export type Root = keyof typeof ROOT_FIELDS;
 const snapshotCursor = (ids: Ids): string =>
   text(encodeTag('entitlementSnapshot', `${encodeCursor(ids.logId, 1n)} ${ids.organization} ${ids.user}`));
 
+/** Fields below the roots that take an id or a cursor: asked of something of one's own, with the cursor of something else. */
+export const NESTED_FIELDS: Record<string, (own: Ids, ids: Ids) => string> = {
+  'User.groups': (own, ids) => `{ user(id: ${text(own.user)}) { groups(${pageOf('User.groups', 'group')(ids)}) ${LIST} } }`,
+  'Group.members': (own, ids) => `{ group(id: ${text(own.group)}) { members(${pageOf('Group.members', 'user')(ids)}) ${LIST} } }`,
+  'DriftReport.items': (own, ids) =>
+    `{ driftReport(id: ${text(own.report)}) { items(${pageOf('drift items', 'user')(ids)}) { totalCount nodes { userId } } } }`,
+};
+
 /** A document that asks one question. */
 export const question = (root: Root, name: string, by: string | null, ids: Ids, home: string): string => {
   const { select, by: ways } = ROOT_FIELDS[root][name] as RootField;
@@ -288,10 +296,24 @@ export const question = (root: Root, name: string, by: string | null, ids: Ids, 
 /** Paths of all arguments by which something can be named: of type ID or Cursor, and cursors of pages. */
 export function namingArguments(schema: GraphQLSchema, root: Root, name: string): string[] {
   const type = { query: schema.getQueryType(), mutation: schema.getMutationType(), subscription: schema.getSubscriptionType() }[root];
+  return namesSomething(type?.getFields()[name]);
+}
+
+/** `Type.field` of all fields below the roots that take an id or a cursor. */
+export function namingNestedFields(schema: GraphQLSchema): string[] {
+  const roots: unknown[] = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  return Object.values(schema.getTypeMap()).flatMap((type) =>
+    isObjectType(type) && !roots.includes(type) && !type.name.startsWith('__')
+      ? Object.values(type.getFields()).flatMap((field) => (namesSomething(field).length > 0 ? [`${type.name}.${field.name}`] : []))
+      : [],
+  );
+}
+
+function namesSomething(field: GraphQLField<unknown, unknown> | undefined): string[] {
   const naming = (path: string, input: GraphQLInputType): string[] => {
     const named = getNamedType(input);
     if (isInputObjectType(named)) return Object.values(named.getFields()).flatMap((field) => naming(`${path}.${field.name}`, field.type));
     return named.name === 'ID' || named.name === 'Cursor' || path === 'after' ? [path] : [];
   };
-  return type?.getFields()[name]?.args.flatMap((argument) => naming(argument.name, argument.type)) ?? [];
+  return field?.args.flatMap((argument) => naming(argument.name, argument.type)) ?? [];
 }
