@@ -212,3 +212,49 @@ it('only `start` has stand-ins for what several processes share', () => {
   expect(faults({}, 'tool')).toBe('');
   expect(faults({ WORKOS_API_URL: 'http://127.0.0.1:1' })).toContain('WORKOS_API_KEY is not');
 });
+
+describe('who may come in', () => {
+  it.each([
+    [{}, true],
+    [{ GRAPHQL_INTROSPECTION: 'off' }, false],
+    [production, false],
+    [{ ...production, GRAPHQL_INTROSPECTION: 'on' }, true],
+  ])('%j: introspection %j', (env, shown) => expect(loadConfig(env, 'start').policy.introspection).toBe(shown));
+
+  it('lists are taken apart', () => {
+    const { policy } = loadConfig(
+      {
+        ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000',
+        TRUSTED_PROXIES: '10.0.0.0/8,::1',
+        WORKOS_WEBHOOK_ADDRESSES: '203.0.113.7',
+        PERSISTED_OPERATIONS: 'only',
+      },
+      'start',
+    );
+    expect(policy).toEqual({
+      introspection: true,
+      persistedOnly: true,
+      allowedOrigins: ['https://a.example', 'http://localhost:3000'],
+      trustedProxies: ['10.0.0.0/8', '::1'],
+      webhookAddresses: ['203.0.113.7'],
+    });
+  });
+
+  it.each([
+    ['ALLOWED_ORIGINS', '*', 'must be origins'],
+    ['ALLOWED_ORIGINS', 'https://a.example/', 'must be origins'],
+    ['ALLOWED_ORIGINS', 'null', 'must be origins'],
+    ['TRUSTED_PROXIES', '10.0.0.0/33', 'must be addresses'],
+    ['TRUSTED_PROXIES', 'proxy.internal', 'must be addresses'],
+    ['WORKOS_WEBHOOK_ADDRESSES', '1.2.3', 'must be addresses'],
+    ['RATE_LIMIT_OPERATIONS', '0', 'must be a whole number'],
+    ['SOCKETS_PER_CALLER', '-1', 'must be a whole number'],
+    ['GRAPHQL_INTROSPECTION', 'yes', 'must be one of auto, on, off'],
+    ['PERSISTED_OPERATIONS', 'off', 'must be one of allow, only'],
+  ])('%s=%s is refused', (name, value, fault) => expect(faults({ [name]: value })).toContain(`${name} ${fault}`));
+
+  it.each(['RATE_LIMIT_OPERATION', 'RATE_LIMIT_LOGINS', 'GRAPHQL_PLAYGROUND', 'TRUSTED_PROXY', 'ALLOWED_ORIGIN'])(
+    '%s is no setting',
+    (name) => expect(faults({ [name]: '1' })).toContain(`${name} is not a setting`),
+  );
+});
