@@ -340,6 +340,7 @@ const OUR_PREFIXES = [
   'GRAPHQL_',
   'PERSISTED_',
   'RATE_LIMIT_',
+  'TRUSTED_PROX',
   'HEALTH_',
   'METRICS_',
 ];
