@@ -38,7 +38,7 @@ function createLines(): Progress {
       const tenth = total === 0 ? 0 : Math.floor((done / total) * 10);
       if (shown === `${label} ${tenth}`) return;
       shown = `${label} ${tenth}`;
-      process.stderr.write(total === 0 ? `${label} ${done}\n` : `${label} ${done}/${total}\n`);
+      process.stderr.write(`${label}${total > 0 ? ` ${done}/${total}` : done > 0 ? ` ${done}` : ''}\n`);
     },
     stop: () => undefined,
   };

@@ -42,7 +42,7 @@ beforeAll(async () => {
     WORKOS_API_KEY: fake.apiKey,
     WORKOS_API_URL: fake.url,
     INITIAL_IMPORT: 'off',
-    EVENT_RETENTION_DAYS: '3650',
+    EVENT_RETENTION_DAYS: '1000',
   });
   const dir = await makeTemporaryDir('access-commands-');
   catalogFile = join(dir, 'catalog.yaml');

@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type FakeWorkos, type HistoryEvent, startFakeWorkos } from '../../../src/fake-workos/server.ts';
 import { createLogger } from '../../../src/log.ts';
+import type { ReplayRequest } from '../../../src/ops/replay.ts';
 import { createWorkosClient } from '../../../src/workos/client.ts';
 import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
@@ -32,7 +33,7 @@ const tell = (events: readonly SourceEvent[]): void => {
   for (const { raw } of events) fake.publish(JSON.parse(raw) as HistoryEvent);
 };
 const workos = () => createWorkosClient({ apiKey: fake.apiKey, apiUrl: fake.url, log, maxRetries: 0 });
-const deps = () => ({ workos, eventRetentionDays: 36_500 });
+const deps = () => ({ workos, eventRetentionDays: 1_000 });
 const cursor = () => core.db.$queryRawUnsafe('SELECT * FROM sync_cursor');
 
 test('events that never arrived are stored, applied and named; the cursor does not move', async () => {
@@ -72,6 +73,24 @@ test('what is selected is read, and nothing else; it is re-derived as from the l
   await deliver(db, []);
   expect(await stateOfDatabase(db)).not.toEqual(state);
   expect(await permissionsNow(db)).toMatchObject({ bob: ['docs:read', 'docs:write'] });
+});
+
+test.each<[string, Partial<ReplayRequest>]>([
+  ['an organization', { organizationId: 'org_1' }],
+  ['another organization', { organizationId: 'org_9' }],
+  ['a directory', { directoryId: 'directory_1' }],
+  ['a group', { groupId: 'engineers' }],
+  ['a user in a group', { userId: 'bob', groupId: 'admins' }],
+  ['types', { eventTypes: ['dsync.user.created', 'dsync.group.created', 'nothing.known'] }],
+  ['types that are not ours', { eventTypes: ['nothing.known'] }],
+  ['no events', { eventIds: [] }],
+  ['from a moment on, with it', { from: COMPANY[4]?.occurredAt ?? null }],
+  ['until a moment, without it', { to: COMPANY[4]?.occurredAt ?? null }],
+  ['between two events', { afterEventId: COMPANY[0]?.id ?? null, untilEventId: COMPANY[4]?.id ?? null }],
+])('of %s the same events are read from WorkOS as stand in the log', async (_what, over) => {
+  tell(COMPANY);
+  const row = await replay(core.db, { source: 'WORKOS_EVENTS', ...over }, deps());
+  expect(row).toMatchObject({ status: 'SUCCEEDED', missing: 0, fetched: row.total });
 });
 
 test('a dry run counts what is missing, and stores none of it', async () => {
