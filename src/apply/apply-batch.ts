@@ -26,6 +26,15 @@ export interface ApplyOptions {
   /** Ask for a full read of directories that are new or known from others' facts only. */
   requestImports: boolean;
   batchSize?: number;
+  /** Told of what was settled, once it is committed. */
+  onSettled?: (events: readonly SettledEvent[]) => void;
+}
+
+export interface SettledEvent {
+  id: string;
+  type: string;
+  traceId: string;
+  status: Verdict['status'];
 }
 
 export interface BatchResult {
@@ -39,11 +48,12 @@ export interface BatchResult {
 
 interface PendingEvent extends StoredEvent {
   attempts: number;
+  traceId: string;
 }
 
 // By (status, partition, id).
 const PENDING = `
-  SELECT id, type, raw, occurred_at AS "occurredAt", attempts FROM directory_event
+  SELECT id, type, raw, occurred_at AS "occurredAt", attempts, trace_id AS "traceId" FROM directory_event
   WHERE status = 'PENDING' AND partition = $1 AND (next_attempt_at IS NULL OR next_attempt_at <= now()) ORDER BY id LIMIT $2`;
 
 const PARTITIONS = `
@@ -157,8 +167,9 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
   let limit = options.batchSize ?? BATCH_SIZE;
   for (;;) {
     let taken: PendingEvent[] = [];
+    let settled: SettledEvent[] = [];
     try {
-      return await underLock(db, partition, async (tx, within) => {
+      const result = await underLock(db, partition, async (tx, within) => {
         const pending = await tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partition, limit);
         taken = sameKind(pending);
         if (taken.length === 0) return { settled: 0, quarantined: 0, changes: 0, more: false };
@@ -172,8 +183,11 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
         await settleEvents(tx, [...verdicts.values()]);
         const changes = await storeTransitions(tx, folded.transitions);
         const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
+        settled = taken.map(({ id, type, traceId }) => ({ id, type, traceId, status: verdicts.get(id)?.status ?? 'IGNORED' }));
         return { settled: taken.length, quarantined, changes, more: pending.length === limit || taken.length < pending.length };
       });
+      options.onSettled?.(settled);
+      return result;
     } catch (error) {
       const failure = classifyFailure(error);
       const [only, ...others] = taken;

@@ -25,6 +25,15 @@ export interface OpenDb {
   close(): Promise<void>;
   /** Milliseconds of one round trip; rejects when there is no answer in time. */
   ping(): Promise<number>;
+  use(): PoolUse;
+}
+
+/** Connections of a pool, and requests that wait for one. */
+export interface PoolUse {
+  busy: number;
+  idle: number;
+  waiting: number;
+  max: number;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -55,6 +64,7 @@ export function openDb(options: DbOptions): OpenDb {
 
   return {
     db,
+    use: () => ({ busy: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount, max: options.poolSize }),
     close: () => db.$disconnect().then(() => (pool.ended ? undefined : pool.end())),
     async ping() {
       const startedAt = performance.now();

@@ -5,8 +5,9 @@
 import type { Db } from '../db/client.ts';
 import { pullIterator } from '../lib/pull-iterator.ts';
 import type { Logger } from '../log.ts';
-import type { ChangeFilter } from '../model/change.ts';
+import type { ChangeFilter, RecordedChange } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
+import type { Transport } from '../model/telemetry.ts';
 import { createReadPersistently } from './read-persistently.ts';
 import { ReaderStalled } from './reader-stalled.ts';
 import { createSubscription, type FeedItem, type Subscription } from './subscription.ts';
@@ -22,6 +23,8 @@ export interface FeedRequest {
   tenant: string | null;
   /** Ends the subscription quietly. */
   signal: AbortSignal;
+  /** How it goes on to the subscriber, if it leaves the process. */
+  transport?: Transport;
 }
 
 export interface Feed {
@@ -35,7 +38,7 @@ export interface Feed {
   /** Newest position known to this process. */
   position(): Position;
   /** Lag: age of the oldest change that the slowest subscriber has not pulled; 0 when all have everything, null without any. `stalledReaders`: sent away so far. */
-  stats(): { subscribers: number; slowestLagSeconds: number | null; stalledReaders: number };
+  stats(): { subscribers: number; slowestLagSeconds: number | null; stalledReaders: number; byTransport: Record<Transport, number> };
 }
 
 export interface FeedOptions {
@@ -53,6 +56,8 @@ export interface FeedOptions {
   /** How long a subscriber is kept whose node cannot read the log: then it is sent away, to look for another node. */
   giveUpAfterMs?: number;
   clock?: () => Date;
+  /** Told of each change that is handed to a transport. */
+  onDelivered?: ((change: RecordedChange, transport: Transport) => void) | undefined;
 }
 
 export function createFeed(options: FeedOptions): Feed {
@@ -66,15 +71,18 @@ export function createFeed(options: FeedOptions): Feed {
     batchBytes = 1024 * 1024,
     giveUpAfterMs = 60_000,
     clock = () => new Date(),
+    onDelivered,
   } = options;
   const readPersistently = createReadPersistently({ concurrency: concurrentReads, log });
-  const subscriptions = new Set<Subscription>();
+  const subscriptions = new Map<Subscription, Transport | undefined>();
   let stalledReaders = 0;
 
-  function iterate(subscription: Subscription, signal: AbortSignal): AsyncIterableIterator<FeedItem> {
-    const produce = (ending: AbortSignal) => {
-      subscriptions.add(subscription);
-      return subscription.next(ending);
+  function iterate(subscription: Subscription, { signal, transport }: FeedRequest): AsyncIterableIterator<FeedItem> {
+    const produce = async (ending: AbortSignal) => {
+      subscriptions.set(subscription, transport);
+      const item = await subscription.next(ending);
+      if (onDelivered && transport && item?.kind === 'change') onDelivered(item.change, transport);
+      return item;
     };
     const onEnd = () => {
       subscriptions.delete(subscription);
@@ -103,20 +111,22 @@ export function createFeed(options: FeedOptions): Feed {
     });
 
   return {
-    subscribe: (request) => iterate(prepare(request), request.signal),
+    subscribe: (request) => iterate(prepare(request), request),
     async open(request) {
       const subscription = prepare(request);
       await subscription.start(request.signal);
-      return iterate(subscription, request.signal);
+      return iterate(subscription, request);
     },
     position: tail.position,
     stats() {
-      const lags = [...subscriptions].map((subscription) => {
+      const lags = [...subscriptions.keys()].map((subscription) => {
         const delivered = subscription.delivered();
         return delivered === null ? 0 : (tail.lagSeconds(delivered) ?? 0);
       });
       const slowestLagSeconds = lags.length > 0 ? lags.reduce((a, b) => Math.max(a, b)) : null;
-      return { subscribers: subscriptions.size, slowestLagSeconds, stalledReaders };
+      const byTransport = { WebSocket: 0, SSE: 0 };
+      for (const transport of subscriptions.values()) if (transport) byTransport[transport] += 1;
+      return { subscribers: subscriptions.size, slowestLagSeconds, stalledReaders, byTransport };
     },
   };
 }

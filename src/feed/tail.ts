@@ -15,6 +15,7 @@ import { within } from '../lib/within.ts';
 import type { Logger } from '../log.ts';
 import type { RecordedChange } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
+import { type Counts, NO_COUNTS } from '../model/telemetry.ts';
 import type { ChangeStream } from '../redis/change-stream.ts';
 import { createRing, type Ring } from './ring.ts';
 
@@ -50,6 +51,7 @@ export interface TailOptions {
   staleAfterMs?: number;
   /** Replaces the ring that `maxCount` and `maxBytes` describe. */
   ring?: (start: Position) => Ring;
+  counts?: Pick<Counts, 'gapBackfilled'>;
 }
 
 const READ_TIMEOUT_MS = 5_000;
@@ -66,6 +68,7 @@ export async function createTail({
   pollIntervalMs = { streaming: 750, alone: 250 },
   staleAfterMs = 5_000,
   ring: makeRing = (start) => createRing(start, { maxCount, maxBytes }),
+  counts = NO_COUNTS,
 }: TailOptions): Promise<Tail> {
   const listeners = new Set<() => void>();
   const nudge = createNudge();
@@ -125,7 +128,9 @@ export async function createTail({
   function offer(changes: readonly RecordedChange[]): void {
     const complete = take(changes);
     notify();
-    if (!complete) nudge.nudge();
+    if (complete) return;
+    counts.gapBackfilled();
+    nudge.nudge();
   }
 
   async function poll(signal: AbortSignal): Promise<void> {
@@ -161,6 +166,7 @@ export async function createTail({
             streaming = true;
             continue;
           }
+          if (!complete) counts.gapBackfilled();
         }
         // Whatever happened to the stream before this connection, and whatever lies in a hole, is in the log.
         const caughtUp = await catchUp().then(

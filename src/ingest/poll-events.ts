@@ -6,6 +6,7 @@ import { inTransaction } from '../db/transaction.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../log.ts';
+import { NO_TRACING, type Tracing } from '../model/telemetry.ts';
 import type { WorkosClient } from '../workos/client.ts';
 import { WorkosError } from '../workos/workos-error.ts';
 import { type IncomingEvent, readElement } from './envelope.ts';
@@ -13,6 +14,7 @@ import { createPageSource, type FetchedPage } from './fetch-page.ts';
 import { nextCursor } from './next-cursor.ts';
 import { type StoreResult, storeEvents } from './store-events.ts';
 import { type CursorMove, moveSyncCursor, readSyncCursor } from './sync-cursor.ts';
+import { traceStored } from './trace-stored.ts';
 
 export interface PollResult extends Pick<StoreResult, 'stored' | 'duplicate'> {
   /** The end of the stream was reached: wait before the next step. */
@@ -32,6 +34,7 @@ export interface PollerDeps {
   log: Logger;
   clock: () => Date;
   eventsRetentionDays: number;
+  tracing?: Pick<Tracing, 'on' | 'stage'>;
   /** 1–100. */
   pageSize?: number;
 }
@@ -40,7 +43,7 @@ const DAY_MS = 86_400_000;
 /** So often is a page asked for that contradicts itself or the one before, until it is taken as it comes. */
 const MAX_UNTRUSTED_TRIES = 3;
 
-export function createPoller({ db, workos, log, clock, eventsRetentionDays, pageSize = 100 }: PollerDeps): Poller {
+export function createPoller({ db, workos, log, clock, eventsRetentionDays, tracing = NO_TRACING, pageSize = 100 }: PollerDeps): Poller {
   const retentionMs = eventsRetentionDays * DAY_MS;
   const pages = createPageSource({ workos, log, clock, retentionMs, pageSize });
   let ahead: { after: string; page: Promise<FetchedPage> } | undefined;
@@ -57,6 +60,7 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, page
 
   /** undefined: another poller has moved the cursor. */
   async function store(events: IncomingEvent[], move: CursorMove): Promise<StoreResult | undefined> {
+    const startMs = Date.now();
     // First the cursor: a poller that was overtaken waits here, and then writes nothing.
     const result = await inTransaction(db, async (tx) => {
       if (!(await moveSyncCursor(tx, move))) return undefined;
@@ -64,12 +68,18 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, page
       await failpoint('inserted');
       return stored;
     });
+    if (result) traceStored(tracing, result, { channel: 'EVENTS_API', startMs });
     await failpoint('polled');
     return result;
   }
 
   /** Stored, with the cursor where it is. */
-  const keep = (events: IncomingEvent[]): Promise<StoreResult> => inTransaction(db, (tx) => storeEvents(tx, events, 'EVENTS_API'));
+  async function keep(events: IncomingEvent[]): Promise<StoreResult> {
+    const startMs = Date.now();
+    const result = await inTransaction(db, (tx) => storeEvents(tx, events, 'EVENTS_API'));
+    traceStored(tracing, result, { channel: 'EVENTS_API', startMs });
+    return result;
+  }
 
   async function poll(signal: AbortSignal): Promise<PollResult> {
     const cursor = await readSyncCursor(db);

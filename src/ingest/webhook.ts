@@ -8,10 +8,13 @@ import type { Db } from '../db/client.ts';
 import { messageOf } from '../errors.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import type { Logger } from '../log.ts';
+import { NO_TRACING, type Tracing } from '../model/telemetry.ts';
+import { parseTraceparent } from '../model/traceparent.ts';
 import { verifyWebhook, WEBHOOK_TOLERANCE_MS } from '../workos/verify-webhook.ts';
 import type { RefusalCounter } from './count-refusals.ts';
 import { readBody } from './envelope.ts';
 import { storeEvents } from './store-events.ts';
+import { traceStored } from './trace-stored.ts';
 
 /** The route refuses longer bodies with 413 before they come here, and counts them with `refusals.add()`. */
 export const MAX_WEBHOOK_BYTES = 1024 * 1024;
@@ -24,6 +27,7 @@ export interface WebhookDeps {
   refusals: RefusalCounter;
   /** Called after a commit that stored something new: wakes apply and the poller. */
   onStored: () => void;
+  tracing?: Pick<Tracing, 'on' | 'stage'>;
   toleranceMs?: number;
 }
 
@@ -31,6 +35,8 @@ export interface WebhookRequest {
   body: Buffer;
   /** The WorkOS-Signature header. */
   signature: string | undefined;
+  /** The traceparent header: the trace goes on. */
+  traceparent?: string | undefined;
   now: Date;
 }
 
@@ -39,8 +45,8 @@ export interface WebhookResponse {
   body: { stored: boolean } | { error: string };
 }
 
-export async function acceptWebhook(deps: WebhookDeps, { body, signature, now }: WebhookRequest): Promise<WebhookResponse> {
-  const { db, log, secrets, refusals, onStored, toleranceMs = WEBHOOK_TOLERANCE_MS } = deps;
+export async function acceptWebhook(deps: WebhookDeps, { body, signature, traceparent, now }: WebhookRequest): Promise<WebhookResponse> {
+  const { db, log, secrets, refusals, onStored, tracing = NO_TRACING, toleranceMs = WEBHOOK_TOLERANCE_MS } = deps;
   if (secrets.length === 0) {
     refusals.add();
     log.warn('a webhook delivery was refused: no WORKOS_WEBHOOK_SECRET is set');
@@ -54,8 +60,12 @@ export async function acceptWebhook(deps: WebhookDeps, { body, signature, now }:
   }
 
   const event = readBody(body, now);
+  const parent = parseTraceparent(traceparent);
+  const startMs = Date.now();
   try {
-    const { stored } = await storeEvents(db, [event], 'WEBHOOK');
+    const result = await storeEvents(db, [{ ...event, ...(parent && { traceId: parent.traceId }) }], 'WEBHOOK');
+    const { stored } = result;
+    traceStored(tracing, result, { channel: 'WEBHOOK', startMs, parentSpanId: parent?.spanId });
     await failpoint('webhook-stored');
     if (event.refusal) log.warn({ eventId: event.id, reason: event.refusal }, 'a webhook delivery was quarantined');
     if (stored > 0) onStored();

@@ -9,6 +9,7 @@
 // change as known, so such a stream is thrown away; that is looked at after every start, failure and refusal, and now and then.
 import { readHead } from '../changes/head.ts';
 import { readAfter } from '../changes/read-after.ts';
+import { readTraceIds } from '../changes/trace-ids.ts';
 import type { Db } from '../db/client.ts';
 import { messageOf } from '../errors.ts';
 import { failpoint } from '../lib/failpoint.ts';
@@ -17,6 +18,7 @@ import type { Nudge } from '../lib/nudge.ts';
 import { within } from '../lib/within.ts';
 import type { Logger } from '../log.ts';
 import type { RecordedChange } from '../model/change.ts';
+import { type Counts, NO_COUNTS, NO_TRACING, type Tracing } from '../model/telemetry.ts';
 import type { ChangeStream } from '../redis/change-stream.ts';
 import { markRelayed } from './mark-relayed.ts';
 
@@ -29,6 +31,8 @@ export interface RelayOptions {
   /** Nudged after every commit of changes by this process. Only the relay may wait on it. */
   nudge: Nudge;
   log: Logger;
+  counts?: Pick<Counts, 'republished'>;
+  tracing?: Tracing;
   pollIntervalMs?: number;
 }
 
@@ -44,7 +48,8 @@ const STREAM_CHECK_INTERVAL_MS = 30_000;
 /** What is not handed on by then waits for the next relay; readers have their poll. */
 const FLUSH_TIMEOUT_MS = 3_000;
 
-export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalMs = 500 }: RelayOptions): Relay {
+export function createRelay(options: RelayOptions): Relay {
+  const { db, stream, onPublished, nudge, log, counts = NO_COUNTS, tracing = NO_TRACING, pollIntervalMs = 500 } = options;
   let streamCheckedAt = Number.NEGATIVE_INFINITY;
 
   async function dropStreamAheadOfLog(into: NonNullable<RelayOptions['stream']>): Promise<void> {
@@ -54,8 +59,25 @@ export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalM
     if (lastId > position) {
       log.warn({ lastId: String(lastId), position: String(position) }, 'the stream is ahead of the change log; throwing the stream away');
       await into.reset();
+      counts.republished('stream_ahead', Number(lastId - position));
     }
     streamCheckedAt = performance.now();
+  }
+
+  async function publish(into: NonNullable<RelayOptions['stream']>, changes: RecordedChange[]): Promise<void> {
+    const { known } = await into.append(changes);
+    if (known === 0) return;
+    streamCheckedAt = Number.NEGATIVE_INFINITY;
+    counts.republished('repeated', known);
+  }
+
+  async function trace(changes: readonly RecordedChange[], link: (traceIds: readonly string[]) => void): Promise<void> {
+    const traces = await readTraceIds(db, changes);
+    link([...traces.values()]);
+    for (const { cause, position, recordedAt } of changes) {
+      const traceId = traces.get(cause.eventId ?? '');
+      if (traceId) tracing.stage('relay', { traceId, startMs: recordedAt.getTime(), attributes: { position: String(position) } });
+    }
   }
 
   async function step(): Promise<'again' | 'idle'> {
@@ -63,10 +85,13 @@ export function createRelay({ db, stream, onPublished, nudge, log, pollIntervalM
     const { relayedPosition, position } = await readHead(db);
     if (relayedPosition >= position) return 'idle';
     const changes = await readAfter(db, { after: relayedPosition, upTo: position, limit: PAGE_SIZE });
-    if (stream && (await stream.append(changes)).known > 0) streamCheckedAt = Number.NEGATIVE_INFINITY;
-    await failpoint('xadd-before-mark');
-    onPublished(changes);
-    await markRelayed(db, relayedPosition, changes.at(-1)?.position ?? position);
+    await tracing.span('relay batch', { changes: changes.length }, async (link) => {
+      if (stream) await publish(stream, changes);
+      await failpoint('xadd-before-mark');
+      onPublished(changes);
+      await markRelayed(db, relayedPosition, changes.at(-1)?.position ?? position);
+      if (tracing.on) await trace(changes, link);
+    });
     await failpoint('marked');
     return 'again';
   }

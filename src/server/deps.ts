@@ -5,6 +5,7 @@ import type { Revalidation } from '../auth/revalidate.ts';
 import type { Policy } from '../config.ts';
 import type { Db } from '../db/client.ts';
 import type { Logger } from '../log.ts';
+import type { Exposition } from '../observability/metrics.ts';
 import type { Limits } from './limits.ts';
 import type { Check } from './probes.ts';
 
@@ -16,10 +17,16 @@ export interface ServerDeps {
   revalidation: Revalidation;
   log: Logger;
   webhooks: {
-    accept(delivery: { body: Buffer; signature: string | undefined }): Promise<{ status: number; body: unknown }>;
+    accept(delivery: {
+      body: Buffer;
+      signature: string | undefined;
+      traceparent: string | undefined;
+    }): Promise<{ status: number; body: unknown }>;
     /** A delivery that was refused before it came to `accept`. */
     refused(): void;
   };
+  /** Served to callers with SYNC_READ that are bound to no organization; absent where it is served elsewhere, or not at all. */
+  metrics?: Exposition | null;
   /** What an answer depends on. Names go to whoever asks; reasons belong in the log. */
   readiness(): Promise<readonly Check[]>;
   policy?: Partial<Policy>;

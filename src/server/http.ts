@@ -12,6 +12,7 @@ import { cutFor } from './faults.ts';
 import { sendPage, wantsPage } from './graphiql.ts';
 import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
 import { listenOn } from './listen-on.ts';
+import { assertMaySeeMetrics, respondMetrics } from './metrics-route.ts';
 import { checkOrigin } from './origin.ts';
 import { DEFAULT_POLICY } from './policy.ts';
 import { createProbes } from './probes.ts';
@@ -75,6 +76,14 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
 
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     setSecurityHeaders(res);
+  async function handleMetrics(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (!deps.metrics) return respondJson(res, 404, { error: 'not_found' });
+    const caller = await admission.authenticate(addressOf(req), req.headers.authorization);
+    if (!caller) return respondUnauthenticated(res);
+    assertMaySeeMetrics(caller);
+    await respondMetrics(res, deps.metrics);
+  }
+
     if (closing) res.setHeader('Connection', 'close');
     const url = URL.parse(req.url ?? '', 'http://localhost');
     switch (url?.pathname) {
@@ -84,6 +93,8 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
         return handleWebhook(req, res);
       default:
         if (!(await probes.answer(url?.pathname, res))) respondJson(res, 404, { error: 'not_found' });
+      case '/metrics':
+        return handleMetrics(req, res);
     }
   }
 

@@ -39,7 +39,12 @@ export function createWebhookRoute({ webhooks, policy, log }: ServerDeps, { admi
     const body = await readBody(req, MAX_WEBHOOK_BYTES);
     if (body === null) return refuse(413, 'too_large');
     const signature = req.headers['workos-signature'];
-    const answer = await webhooks.accept({ body, signature: Array.isArray(signature) ? signature.join(',') : signature });
+    const { traceparent } = req.headers;
+    const answer = await webhooks.accept({
+      body,
+      signature: Array.isArray(signature) ? signature.join(',') : signature,
+      traceparent: Array.isArray(traceparent) ? undefined : traceparent,
+    });
     respondJson(res, answer.status, answer.body);
   };
 }

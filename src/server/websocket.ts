@@ -158,6 +158,7 @@ const askingOf = ({ caller, gone, socket }: Extra): Asking => ({
   caller: caller as Caller,
   signal: gone,
   onFault(errorCode, streaming) {
+  transport: 'WebSocket',
     const cut = cutFor(errorCode, streaming);
     if (cut) socket.close(cut.code, cut.reason);
   },

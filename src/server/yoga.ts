@@ -8,6 +8,7 @@ import { type Context, createContext } from '../../schema/context.ts';
 import { type Report, toGraphQLError } from '../../schema/errors.ts';
 import { schema } from '../../schema/index.ts';
 import type { Caller } from '../auth/caller.ts';
+import type { Transport } from '../model/telemetry.ts';
 import type { ServerDeps } from './deps.ts';
 import { useDocumentRules } from './document-rules.ts';
 import { DEFAULT_LIMITS, DOCUMENT_LIMITS } from './limits.ts';
@@ -20,6 +21,8 @@ export interface Asking {
   /** Ends with the request or the socket. */
   signal: AbortSignal;
   /** A subscription failed; `streaming`: after it had begun. See faults.ts. */
+  /** SSE, when none is named. */
+  transport?: Transport;
   onFault(errorCode: unknown, streaming: boolean): void;
 }
 

@@ -11,6 +11,7 @@ import type { Nudge } from '../lib/nudge.ts';
 import { singleFlight } from '../lib/single-flight.ts';
 import type { Logger } from '../log.ts';
 import type { Job } from '../model/job.ts';
+import type { Counts, Tracing } from '../model/telemetry.ts';
 import { createDirectoryReader } from '../ops/directory-reader.ts';
 import { createImporter, type ImportDeps } from '../ops/import-directory.ts';
 import { pruneHealthHistory } from '../ops/prune-health-history.ts';
@@ -43,10 +44,14 @@ export interface WorkerDeps {
   nudges: WorkerNudges;
   /** Wakes the loop wherever it runs. */
   wake: (loop: keyof WorkerNudges) => void;
+  counts: Counts;
+  tracing: Tracing;
   stream: RelayOptions['stream'];
   onPublished: RelayOptions['onPublished'];
   replays: Pick<Replays, 'run'>;
   initialImport: 'auto' | 'off';
+  /** See RefreshDeps of src/ops/refresh-accounts.ts. */
+  reactivation: 'read' | 'events';
   reconcile: Pick<ReconcileScheduleDeps, 'intervalHours' | 'repair'>;
   eventRetentionDays: number;
   changeRetentionDays: number;
@@ -74,7 +79,7 @@ const DAY_SECONDS = 86_400;
 type Step = Parameters<typeof runLoop>[0];
 
 export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Promise<void> } {
-  const { workos, log, clock, nudges, wake, initialImport, pollIntervalMs = 2_000 } = deps;
+  const { workos, log, clock, nudges, wake, counts, tracing, initialImport, pollIntervalMs = 2_000 } = deps;
 
   const loop = (name: string, term: Term, step: Step, options: Pick<LoopOptions, 'idleMs' | 'nudge'>): Promise<void> =>
     runLoop(step, {
@@ -98,7 +103,7 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
     const poll = createSyncStep({
       db,
       log,
-      poller: createPoller({ db, workos, log, clock, eventsRetentionDays: deps.eventRetentionDays }),
+      poller: createPoller({ db, workos, log, clock, tracing, eventsRetentionDays: deps.eventRetentionDays }),
       imports,
       importer,
       initialImport,
@@ -122,6 +127,8 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
       concurrency: deps.applyConcurrency,
       requestImports: initialImport === 'auto',
       onChanges: () => wake('relay'),
+      counts,
+      tracing,
     });
     return loop('apply', term, step, { idleMs: APPLY_INTERVAL_MS, nudge: nudges.apply });
   };
@@ -144,7 +151,7 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
   }
 
   const relay = ({ db, signal }: Term): Promise<void> =>
-    createRelay({ db, stream: deps.stream, onPublished: deps.onPublished, nudge: nudges.relay, log }).run(signal);
+    createRelay({ db, stream: deps.stream, onPublished: deps.onPublished, nudge: nudges.relay, log, counts, tracing }).run(signal);
 
   return {
     async run(signal) {

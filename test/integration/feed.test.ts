@@ -128,7 +128,7 @@ test('return() on a quiet feed resolves at once and leaves no subscriber behind'
   expect(winner).toBe('left');
   expect((await pending).done).toBe(true);
   expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
-  expect(node.feed.stats()).toEqual({ subscribers: 0, slowestLagSeconds: null, stalledReaders: 0 });
+  expect(node.feed.stats()).toMatchObject({ subscribers: 0, slowestLagSeconds: null, stalledReaders: 0 });
 });
 
 test('the signal ends a subscription quietly, wherever it is', async () => {
