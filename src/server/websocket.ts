@@ -157,8 +157,8 @@ function forbid({ socket }: Extra): AccessError {
 const askingOf = ({ caller, gone, socket }: Extra): Asking => ({
   caller: caller as Caller,
   signal: gone,
-  onFault(errorCode, streaming) {
   transport: 'WebSocket',
+  onFault(errorCode, streaming) {
     const cut = cutFor(errorCode, streaming);
     if (cut) socket.close(cut.code, cut.reason);
   },
