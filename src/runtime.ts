@@ -276,6 +276,7 @@ async function open(
       // The last connection is for whoever else has something to do.
       applyConcurrency: Math.max(1, Math.min(config.applyConcurrency, config.workerPoolSize - 1)),
       initialImport: config.initialImport,
+      reactivation: config.reactivation,
       reconcile: config.reconcile,
       userRequestsPerSecond: target.apiUrl === DEFAULT_WORKOS_API_URL ? WORKOS_USER_REQUESTS_PER_SECOND : Number.POSITIVE_INFINITY,
       onWorkosOutcome: (error) => {
@@ -316,13 +317,13 @@ async function open(
   };
 }
 
-async function openEmbedded(config: Config, log: Logger, closer: Closer): Promise<string> {
 async function startTracing(url: string, processId: string, closer: Closer): Promise<Tracing> {
   const tracing = await openTracing({ url, processId });
   closer.add('traces', () => within(TRACES_STOP_TIMEOUT_MS, 'the last traces', tracing.close()));
   return tracing;
 }
 
+async function openEmbedded(config: Config, log: Logger, closer: Closer): Promise<string> {
   const embedded = await startEmbeddedPostgres({ dir: join(config.dataDir, 'postgres'), log });
   closer.add('embedded postgres', embedded.stop);
   return embedded.url;

@@ -74,8 +74,6 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     });
   }
 
-  async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    setSecurityHeaders(res);
   async function handleMetrics(req: IncomingMessage, res: ServerResponse): Promise<void> {
     if (!deps.metrics) return respondJson(res, 404, { error: 'not_found' });
     const caller = await admission.authenticate(addressOf(req), req.headers.authorization);
@@ -84,6 +82,8 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     await respondMetrics(res, deps.metrics);
   }
 
+  async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    setSecurityHeaders(res);
     if (closing) res.setHeader('Connection', 'close');
     const url = URL.parse(req.url ?? '', 'http://localhost');
     switch (url?.pathname) {
@@ -91,10 +91,10 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
         return handleGraphql(req, res, url);
       case '/webhooks/workos':
         return handleWebhook(req, res);
-      default:
-        if (!(await probes.answer(url?.pathname, res))) respondJson(res, 404, { error: 'not_found' });
       case '/metrics':
         return handleMetrics(req, res);
+      default:
+        if (!(await probes.answer(url?.pathname, res))) respondJson(res, 404, { error: 'not_found' });
     }
   }
 

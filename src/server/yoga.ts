@@ -20,9 +20,9 @@ export interface Asking {
   caller: Caller;
   /** Ends with the request or the socket. */
   signal: AbortSignal;
-  /** A subscription failed; `streaming`: after it had begun. See faults.ts. */
   /** SSE, when none is named. */
   transport?: Transport;
+  /** A subscription failed; `streaming`: after it had begun. See faults.ts. */
   onFault(errorCode: unknown, streaming: boolean): void;
 }
 

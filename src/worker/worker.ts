@@ -138,7 +138,9 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
     const { db } = term;
     const keepSeconds = deps.changeRetentionDays * DAY_SECONDS;
     await Promise.all([
-      loop('refresh', term, async (s) => again(await refreshNext({ db, workos, log, clock }, s)), { idleMs: REFRESH_INTERVAL_MS }),
+      loop('refresh', term, async (s) => again(await refreshNext({ db, workos, log, clock, reactivation: deps.reactivation }, s)), {
+        idleMs: REFRESH_INTERVAL_MS,
+      }),
       loop('expiry', term, async () => again((await expireGrants(db, clock())) > 0), { idleMs: EXPIRY_INTERVAL_MS }),
       loop(
         'retention',
