@@ -1,5 +1,6 @@
 // Interactive transactions with room for a batch, and a table of what is worth another try. `work` may run several
 // times: it must not touch anything outside `tx`.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { backoffMs } from '../lib/backoff.ts';
 import { type Db, Prisma, type Tx } from './client.ts';
@@ -18,11 +19,25 @@ const MAX_TRIES: Readonly<Record<string, number>> = {
   '40P01': 5, // deadlock_detected
 };
 
+const lastSteps = new AsyncLocalStorage<(tx: Tx) => Promise<void>>();
+
+/**
+ * Every transaction that `work` opens ends with `lastStep`, so that both hold or neither does. Ambient, where this code base
+ * hands things on: it is for the audit, which no operation may forget.
+ */
+export const withLastStep = <T>(lastStep: (tx: Tx) => Promise<void>, work: () => Promise<T>): Promise<T> => lastSteps.run(lastStep, work);
+
 export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
   const { timeoutMs = 60_000, maxWaitMs = 10_000, isolation } = options;
+  const lastStep = lastSteps.getStore();
+  const whole = async (tx: Tx): Promise<T> => {
+    const result = await work(tx);
+    await lastStep?.(tx);
+    return result;
+  };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await db.$transaction(work, {
+      return await db.$transaction(whole, {
         timeout: timeoutMs,
         maxWait: maxWaitMs,
         ...(isolation && { isolationLevel: isolation }),

@@ -1,7 +1,9 @@
-// The audit of mutations. An entry stands before its operation begins: what cannot be written down is not done. Its end is
-// written afterwards, and a failure to do that is only logged: the operation has happened by then.
+// The audit of mutations. An entry stands before its operation begins: what cannot be written down is not done. That it
+// succeeded is written in the operation's own transaction, where it has one. What is known only afterwards (a failure, the
+// ids in the result) is added then, and a failure to do that is only logged: the operation has happened by then.
 import type { Caller } from '../auth/caller.ts';
 import type { Db } from '../db/client.ts';
+import { withLastStep } from '../db/transaction.ts';
 import { AccessError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { harmless, inputOf, organizationOf, reasonOf, targetOf } from './audit-entry.ts';
@@ -24,6 +26,9 @@ const MAX_ERROR_CHARACTERS = 500;
 const told = (error: unknown): string =>
   error instanceof AccessError ? harmless(`${error.code}: ${error.message}`).slice(0, MAX_ERROR_CHARACTERS) : 'INTERNAL';
 
+// By primary key. Not after a failure: something that the operation has left behind may still be at work.
+const SUCCEEDED = `UPDATE audit_entry SET outcome = 'SUCCEEDED', finished_at = clock_timestamp() WHERE id = $1 AND outcome = 'STARTED'`;
+
 export function createAudit({ db, log }: { db: Db; log: Logger }): Audit {
   return {
     async record({ action, args, caller }, work) {
@@ -45,7 +50,7 @@ export function createAudit({ db, log }: { db: Db; log: Logger }): Audit {
             log.error({ auditEntryId: id, action, error: messageOf(error) }, 'the end of an operation was not audited'),
           );
       try {
-        const result = await work();
+        const result = await withLastStep(async (tx) => void (await tx.$executeRawUnsafe(SUCCEEDED, id)), work);
         await end({
           outcome: 'SUCCEEDED',
           target: targetOf(args, result),

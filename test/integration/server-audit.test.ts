@@ -66,6 +66,28 @@ test('an operation that cannot be written down is not done', async () => {
   }
 });
 
+test('that it succeeded holds with what it did, or neither does', async () => {
+  const grant = 'mutation { grantRole(userId: "user_ada", role: "reader", reason: "once") { id } }';
+  const { db } = api;
+  const forbid = (when: string) =>
+    db.$executeRawUnsafe(`CREATE TRIGGER forbid BEFORE UPDATE ON audit_entry FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION forbid()`);
+  const allow = () => db.$executeRawUnsafe('DROP TRIGGER forbid ON audit_entry');
+  await db.$executeRawUnsafe("CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'forbidden'; END $$");
+
+  await forbid("OLD.outcome = 'STARTED' AND NEW.outcome = 'SUCCEEDED'");
+  expect(await api.codes(grant)).toEqual(['INTERNAL']);
+  expect(await db.grant.count({ where: { reason: 'once' } })).toBe(0);
+  expect(await entries()).toMatchObject([{ outcome: 'FAILED', error: 'INTERNAL' }]);
+  await allow();
+
+  // As if the process had ended right after the commit.
+  await forbid("OLD.outcome = 'SUCCEEDED'");
+  expect(await api.codes(grant)).toEqual([]);
+  expect(await db.grant.count({ where: { reason: 'once' } })).toBe(1);
+  expect((await entries()).at(-1)).toMatchObject({ action: 'grantRole', outcome: 'SUCCEEDED', finishedAt: expect.any(Date) });
+  await allow();
+});
+
 test('malformed text does not get an operation past the audit', async () => {
   expect(
     await api.codes('mutation ($id: ID!, $why: String!) { skipEvent(eventId: $id, reason: $why) { id } }', { id: 'a\0b', why: '\ud800' }),
