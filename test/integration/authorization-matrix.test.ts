@@ -288,6 +288,31 @@ test.each(Object.keys(NESTED_FIELDS))('%s begins behind a foreign cursor as behi
   expect(answer.text).toBe((await overHttp(ask(own, nobodyBeside(foreign)), secret)).text);
 });
 
+test('what waits in another organization does not age the answers of a bound caller', async () => {
+  const place = { partition: 'org_globex', organizationId: 'org_globex', directoryId: 'directory_globex', userId: 'user_gus' };
+  await insertEvent(api.db, {
+    id: newEventId(),
+    ...place,
+    status: 'PENDING',
+    appliedAt: null,
+    occurredAt: new Date('1980-01-01T00:00:00Z'),
+  });
+  const longAgo = (Date.now() - Date.parse('1990-01-01T00:00:00Z')) / 1_000;
+  const lags = async (organizationId: string | null): Promise<number[]> => {
+    const { secret } = await keyWith(SCOPES, organizationId);
+    const { text } = await overHttp(
+      '{ checkAccess(userId: "user_nobody", permission: "x") { freshness { lagSeconds } } effectiveEntitlements(userId: "user_ada") { freshness { lagSeconds } } syncHealth { currentLagSeconds } }',
+      secret,
+    );
+    return [...text.matchAll(/agSeconds":([0-9.]+)/g)].map(([, lag]) => Number(lag));
+  };
+  for (const lag of await lags('org_acme')) expect(lag).toBeLessThan(longAgo);
+  const [unknownUser, adasOwn, everything] = await lags(null);
+  expect(unknownUser).toBeGreaterThan(longAgo);
+  expect(adasOwn).toBeLessThan(longAgo);
+  expect(everything).toBeGreaterThan(longAgo);
+});
+
 /** Asks one root field as every kind of caller. */
 function describeField({ root, name, field }: (typeof entries)[number], transport: string, ask: Ask): void {
   const ways = Object.keys(field.by).length > 0 ? Object.keys(field.by) : [null];
