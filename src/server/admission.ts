@@ -11,10 +11,10 @@ export interface Admission {
   authenticate(address: string, authorization: string | null | undefined): Promise<Caller | null>;
   /** One operation. */
   operation(caller: Caller, address: string): Promise<void>;
-  /** One WebSocket, before anything else is known of it. */
-  connect(address: string): Promise<void>;
-  /** A WebSocket has a caller now. The answer is to be called when it closes. */
-  enter(caller: Caller): Promise<() => void>;
+  /** One WebSocket: by address when it knocks, by caller when it has one. */
+  connect(from: string | Caller): Promise<void>;
+  /** A place for one WebSocket or one stream. The answer is to be called when it closes. */
+  stay(caller: Caller): () => void;
   webhook(address: string): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export function createAdmission(authenticate: Authenticate, limits: Limits, coun
   const failures = limit('failures', limits.failedAuthenticationsPerMinute);
   const webhooks = limit('webhooks', limits.webhooksPerMinute);
   const goodUntilMs = new Map<string, number>();
-  const sockets = new Map<string, number>();
+  const places = new Map<string, number>();
   const byAddress = (address: string) => `address:${addressKey(address)}`;
   const byCaller = ({ credential, name }: Caller) =>
     credential === undefined ? `name:${name}` : credential.kind === 'key' ? `key:${credential.id}` : `subject:${credential.subject}`;
@@ -54,19 +54,18 @@ export function createAdmission(authenticate: Authenticate, limits: Limits, coun
       await operations.take(byCaller(caller));
       await operations.take(byAddress(address));
     },
-    connect: (address) => connects.take(byAddress(address)),
-    async enter(caller) {
+    connect: (from) => connects.take(typeof from === 'string' ? byAddress(from) : byCaller(from)),
+    stay(caller) {
       const key = byCaller(caller);
-      await connects.take(key);
-      const open = sockets.get(key) ?? 0;
+      const open = places.get(key) ?? 0;
       if (open >= limits.socketsPerCaller) {
-        throw new AccessError('RATE_LIMITED', `At most ${limits.socketsPerCaller} WebSockets at a time of one caller.`);
+        throw new AccessError('RATE_LIMITED', `At most ${limits.socketsPerCaller} WebSockets and streams at a time of one caller.`);
       }
-      sockets.set(key, open + 1);
+      places.set(key, open + 1);
       return () => {
-        const left = (sockets.get(key) ?? 1) - 1;
-        if (left > 0) sockets.set(key, left);
-        else sockets.delete(key);
+        const left = (places.get(key) ?? 1) - 1;
+        if (left > 0) places.set(key, left);
+        else places.delete(key);
       };
     },
     webhook: (address) => webhooks.take(byAddress(address)),

@@ -58,6 +58,8 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     if (req.method === 'POST' && !isJson(req)) {
       return respondRefusal(res, new AccessError('BAD_USER_INPUT', 'Send JSON: `Content-Type: application/json`.'), 415);
     }
+    if (res.closed) return;
+    if (req.headers.accept?.includes('text/event-stream')) res.once('close', admission.stay(caller));
     const gone = new AbortController();
     res.once('close', () => {
       gone.abort();

@@ -7,7 +7,7 @@ export interface Limits {
   subscriptionsPerSocket: number;
   /** What may wait in this process for the reader of one socket; over that, nothing more is asked for. */
   socketBufferBytes: number;
-  /** Of one caller on this process. */
+  /** And streams over HTTP, at a time, of one caller on this process. */
   socketsPerCaller: number;
   /** Of one caller, and of one address. */
   operationsPerMinute: number;
@@ -50,8 +50,7 @@ export const DEFAULT_LIMITS: Limits = {
   closeGraceMs: 5_000,
 };
 
-/** Of one document. Parsed documents are kept with their text, so its length is bounded too. Cost counts fields by depth, and
- *  literal page sizes; what pages in variables add up to is bounded by schema/budget.ts. */
+/** Of one document. Cost counts fields by depth, and literal page sizes; what pages in variables add up to is bounded by schema/budget.ts. */
 export const DOCUMENT_LIMITS = {
   characters: 65_536,
   tokens: 2_000,

@@ -66,7 +66,8 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
       try {
         const caller = await admission.authenticate(extra.address, typeof given === 'string' ? given : null);
         if (caller) {
-          const leave = await admission.enter(caller);
+          await admission.connect(caller);
+          const leave = admission.stay(caller);
           if (extra.gone.aborted) leave();
           else extra.gone.addEventListener('abort', leave, { once: true });
           extra.caller = caller;

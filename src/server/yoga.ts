@@ -10,6 +10,7 @@ import { schema } from '../../schema/index.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { Transport } from '../model/telemetry.ts';
 import type { ServerDeps } from './deps.ts';
+import { createDocumentCache } from './document-cache.ts';
 import { useDocumentRules } from './document-rules.ts';
 import { DEFAULT_LIMITS, DOCUMENT_LIMITS } from './limits.ts';
 import { loadPersistedOperations, type Named, resolveOperation } from './persisted-operations.ts';
@@ -109,6 +110,7 @@ export function createGraphql({ db, services, revalidation, log, limits, policy 
     cors: false,
     batching: false,
     multipart: false,
+    parserAndValidationCache: createDocumentCache(),
     extraParamNames: ['documentId'],
     maxRequestBodySize: limits?.bodyBytes ?? DEFAULT_LIMITS.bodyBytes,
     maskedErrors: { maskError: (error) => toGraphQLError(error, report) },

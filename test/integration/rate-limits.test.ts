@@ -188,6 +188,25 @@ describe('on the server', () => {
       other.socket.terminate();
     }));
 
+  test('streams over HTTP take places like WebSockets', () =>
+    using({ limits: { socketsPerCaller: 1 } }, async (api) => {
+      const follow = (signal: AbortSignal) =>
+        fetch(`${api.url}/graphql?query=subscription{entitlementChanges{__typename}}`, {
+          headers: { authorization: 'Bearer admin', accept: 'text/event-stream' },
+          signal,
+        });
+      const stop = new AbortController();
+      const first = await follow(stop.signal);
+      expect([first.status, (await follow(new AbortController().signal)).status, (await knock(api)).fate]).toEqual([200, 429, 1013]);
+      stop.abort();
+      await waitFor('a place', async () => {
+        const again = new AbortController();
+        const { status } = await follow(again.signal);
+        again.abort();
+        return status === 200;
+      });
+    }));
+
   test('a WebSocket from an address that failed too often is told to come later, not that its key is wrong', () =>
     using({ limits: { failedAuthenticationsPerMinute: 1 } }, async (api) => {
       expect((await knock(api, 'wrong')).fate).toBe(4401);
