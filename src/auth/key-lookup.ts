@@ -48,6 +48,7 @@ export function createKeyLookup({ db, maxAgeMs = 2_000, maxKeys = 10_000 }: { db
     find(id) {
       const remembered = looks.get(id);
       if (remembered && performance.now() - remembered.atMs < maxAgeMs) return remembered.key;
+      // Prisma's own promise only begins when it is waited for.
       const look = { atMs: performance.now(), key: db.apiKey.findUnique({ where: { id }, select: SELECT }).then((row) => row) };
       keep(id, look);
       look.key.catch(() => looks.get(id) === look && looks.delete(id));

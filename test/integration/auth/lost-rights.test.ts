@@ -3,7 +3,9 @@
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { createAuthenticate } from '../../../src/auth/authenticate.ts';
 import { SCOPES } from '../../../src/auth/caller.ts';
+import { mintKey } from '../../../src/auth/keys.ts';
 import type { Revalidation } from '../../../src/auth/revalidate.ts';
 import { pullIterator } from '../../../src/lib/pull-iterator.ts';
 import { sleep } from '../../../src/lib/sleep.ts';
@@ -231,5 +233,51 @@ describe('a WebSocket without subscriptions', () => {
     await elsewhere.keys.revoke(id, null);
     const { ended } = overWebSocket(api, secret);
     expect((await ended).how).toBe('4401');
+  });
+});
+
+describe('while keys cannot be looked up', () => {
+  const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+
+  test('nobody is refused for good: HTTP and SSE answer 503, a WebSocket is closed with 1013', async () => {
+    const lookup = { find: () => Promise.reject(away) };
+    const deps = { adminApiKey: ADMIN_KEY, keys: lookup, lastUsed: { touch: () => {} }, verifyToken: null, clock: () => new Date() };
+    const cutOff = await startApi({ authenticate: createAuthenticate(deps) });
+    onTestFinished(() => cutOff.close());
+    const { key } = mintKey();
+    const { status, errors } = await cutOff.query('{ caller { name } }', {}, key);
+    expect([status, errors?.[0]?.extensions.code]).toEqual([503, 'UNAVAILABLE']);
+    const stream = await fetch(`${cutOff.url}/graphql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, accept: 'text/event-stream', 'content-type': 'application/json' },
+      body: JSON.stringify({ query: CHANGES }),
+    });
+    expect([stream.status, await stream.text()]).toEqual([503, expect.stringContaining('UNAVAILABLE')]);
+    expect((await overWebSocket(cutOff, key).ended).how).toBe('1013');
+    expect((await cutOff.query('{ caller { name } }', {}, ADMIN_KEY)).status).toBe(200);
+  });
+
+  test.each<[string, Open, string]>([
+    ['WebSocket', overWebSocket, '1013'],
+    ['SSE', overSse, 'cut'],
+  ])('over %s nothing is delivered unconfirmed, and the client may come again', async (_name, open, cut) => {
+    let reachable = true;
+    const holds = async () => {
+      if (!reachable) throw away;
+      return true;
+    };
+    const cutOff = await start((real) => ({ ...real, holds }));
+    onTestFinished(() => cutOff.close());
+    await insertCompany(cutOff.db);
+    const { secret } = await createCallers(cutOff.db).keys.create(
+      { name: 'x', scopes: ['CHANGES_SUBSCRIBE'], organizationId: null, expiresAt: null },
+      MAKER,
+    );
+    const stream = open(cutOff, secret);
+    await waitFor('a checkpoint', () => stream.items.length > 0);
+    reachable = false;
+    await grantTo(cutOff, 'user_cyd');
+    expect((await stream.ended).how).toBe(cut);
+    expect(stream.items.join()).not.toContain('user_cyd');
   });
 });
