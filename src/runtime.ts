@@ -14,6 +14,7 @@ import { createRevalidation } from './auth/revalidate.ts';
 import { readHead } from './changes/head.ts';
 import { type Config, DEFAULT_WORKOS_API_URL, type StandIn } from './config.ts';
 import { type OpenDb, openDb } from './db/client.ts';
+import { openDatabaseClock } from './db/clock.ts';
 import { startEmbeddedPostgres } from './db/embedded.ts';
 import { openLeases } from './db/lease.ts';
 import { migrate } from './db/migrate.ts';
@@ -103,7 +104,6 @@ async function open(
   const { mode } = config;
   const serves = mode !== 'work';
   const works = mode !== 'serve';
-  const clock = (): Date => new Date();
   const processId = `${hostname()}/${process.pid}/${randomUUID()}`;
 
   // What is told of it all. Sent last, when nothing is left to tell.
@@ -121,6 +121,8 @@ async function open(
   const work = pool(WORK_POOL, config.workerPoolSize);
   const api = serves ? pool(API_POOL, config.databasePoolSize) : work;
   const { logId } = await readHead(work.db);
+  const databaseClock = await openDatabaseClock(work.db, log);
+  const clock = databaseClock.now;
   const redis = config.redisUrl ? openConnections(config.redisUrl, log, closer) : null;
   const stream = redis && createChangeStream({ redis, logId });
   const counters = redis && serves ? redis.openCounters() : null;
@@ -141,6 +143,7 @@ async function open(
     stop.abort();
     await Promise.all(loops);
   });
+  loops.push(databaseClock.run(stop.signal));
   if (works) loops.push(listen(stop.signal));
 
   // The feed, and what asks it.
