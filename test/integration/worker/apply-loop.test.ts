@@ -1,0 +1,99 @@
+// Organizations side by side, each in order: whoever is held up holds up nobody else, and no batch overtakes another of its own.
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type OpenDb, openDb } from '../../../src/db/client.ts';
+import { lockPartition } from '../../../src/db/lock.ts';
+import { NO_COUNTS, NO_TRACING } from '../../../src/model/telemetry.ts';
+import { createApplyStep } from '../../../src/worker/apply-loop.ts';
+import { type CoreDatabase, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
+import { silent } from '../../support/feed-node.ts';
+import { expectInvariants } from '../../support/invariants.ts';
+import { waitFor } from '../../support/wait-for.ts';
+import { aDirectory, anEvent, aUser } from '../../support/workos-objects.ts';
+
+let core: CoreDatabase;
+let other: OpenDb;
+beforeAll(async () => {
+  core = await openCoreDatabase({ poolSize: 6 });
+  other = openDb({ url: core.url, poolSize: 1, statementTimeoutMs: 20_000, applicationName: 'holder' });
+});
+afterAll(async () => {
+  await other.close();
+  await core.close();
+});
+beforeEach(() => emptyTables(core.db));
+
+const own = (n: number) => ({ directory_id: `directory_${n}`, organization_id: `org_${n}` });
+const founding = [1, 2, 3].map((n) => anEvent(n, 'dsync.activated', aDirectory(`directory_${n}`, own(n))));
+const hires = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => {
+    const n = from + index;
+    return anEvent(n, 'dsync.user.created', aUser(`user_${n}`, own(1 + (n % 3))));
+  });
+
+const step = (concurrency: number) =>
+  createApplyStep({
+    db: core.db,
+    log: silent,
+    concurrency,
+    requestImports: false,
+    onChanges: () => {},
+    counts: NO_COUNTS,
+    tracing: NO_TRACING,
+  });
+const never = new AbortController().signal;
+const pending = (partition: string) => core.db.directoryEvent.count({ where: { partition, status: 'PENDING' } });
+
+test('an organization that is held up does not hold up the others', async () => {
+  await store(core.db, founding);
+  await step(2)(never);
+  await store(core.db, hires(10, 39));
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let held = false;
+  const holding = other.db.$transaction(
+    async (tx) => {
+      await lockPartition(tx, 'org_1');
+      held = true;
+      await released;
+    },
+    { timeout: 60_000 },
+  );
+  await waitFor('the lock', () => held);
+  const round = step(2)(never);
+  await waitFor('the others to be done', async () => (await pending('org_2')) + (await pending('org_3')) === 0);
+  expect(await pending('org_1')).toBe(10);
+  release();
+  await holding;
+  expect(await round).toBe('idle');
+  expect(await pending('org_1')).toBe(0);
+  await expectInvariants(core.db);
+});
+
+test('a failure in one organization waits for the others and is told', async () => {
+  await store(core.db, founding);
+  await step(3)(never);
+  await store(core.db, hires(10, 39));
+  await core.db.$executeRawUnsafe(
+    `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'disk_full'; END $$`,
+  );
+  await core.db.$executeRawUnsafe(
+    `CREATE TRIGGER refuse BEFORE INSERT ON directory_user FOR EACH ROW WHEN (NEW.organization_id = 'org_2') EXECUTE FUNCTION refuse()`,
+  );
+  await expect(step(3)(never)).rejects.toThrow();
+  expect([await pending('org_1'), await pending('org_2'), await pending('org_3')]).toEqual([0, 10, 0]);
+  await core.db.$executeRawUnsafe('DROP TRIGGER refuse ON directory_user');
+  await core.db.$executeRawUnsafe('DROP FUNCTION refuse');
+  await step(3)(never);
+  expect(await pending('org_2')).toBe(0);
+  await expectInvariants(core.db);
+});
+
+test('a stop ends between two batches', async () => {
+  await store(core.db, founding);
+  const stopped = new AbortController();
+  stopped.abort();
+  await step(2)(stopped.signal);
+  expect(await core.db.directoryEvent.count({ where: { status: 'PENDING' } })).toBe(3);
+});
