@@ -160,7 +160,7 @@ async function open(
   const lastUsed = createLastUsed({ db: api.db, log, clock });
   closer.add('last use of keys', lastUsed.settled);
   const revalidation = createRevalidation({ keys: keyLookup, lastUsed, log, clock });
-  const verifyToken = config.jwt ? createTokenVerifier(config.jwt) : null;
+  const verifyToken = config.jwt ? createTokenVerifier(config.jwt, { clock }) : null;
 
   const webhookSecrets = config.workos ? config.webhookSecrets : [FAKE_WEBHOOK_SECRET];
   let workosError: string | null = null;

@@ -27,7 +27,13 @@ const REFUSALS = [
   errors.JWKSMultipleMatchingKeys,
 ];
 
-export function createTokenVerifier(settings: JwtSettings, { refetchCooldownMs = REFETCH_COOLDOWN_MS } = {}): VerifyToken {
+export interface TokenVerifierOptions {
+  clock?: () => Date;
+  refetchCooldownMs?: number;
+}
+
+export function createTokenVerifier(settings: JwtSettings, o: TokenVerifierOptions = {}): VerifyToken {
+  const { clock = () => new Date(), refetchCooldownMs = REFETCH_COOLDOWN_MS } = o;
   const { issuer, audiences, algorithms, clockToleranceSeconds } = settings;
   const keys = createRemoteJWKSet(new URL(settings.jwksUrl), { cooldownDuration: refetchCooldownMs, timeoutDuration: FETCH_TIMEOUT_MS });
   const options = {
@@ -40,7 +46,7 @@ export function createTokenVerifier(settings: JwtSettings, { refetchCooldownMs =
   return async (token) => {
     if (token.length > MAX_LENGTH || token.split('.').length !== 3) return null;
     try {
-      const { payload } = await jwtVerify(token, keys, options);
+      const { payload } = await jwtVerify(token, keys, { ...options, currentDate: clock() });
       return callerOf(payload, settings);
     } catch (error) {
       if (REFUSALS.some((refusal) => error instanceof refusal)) return null;

@@ -28,7 +28,7 @@ export function createCallers(
   const lookup = createKeyLookup({ db });
   const lastUsed = createLastUsed({ db, log, clock });
   const revalidation = createRevalidation({ keys: lookup, lastUsed, log, clock, everyMs: 200 });
-  const verifyToken = jwt && createTokenVerifier(jwt);
+  const verifyToken = jwt && createTokenVerifier(jwt, { clock });
   return {
     authenticate: createAuthenticate({ adminApiKey: ADMIN_KEY, keys: lookup, lastUsed, verifyToken, clock }),
     revalidation,

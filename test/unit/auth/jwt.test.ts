@@ -129,6 +129,13 @@ test('a token without organization sees every organization only where the operat
   expect(callerOf({ sub: 'x', exp: 1, org_id: 7 }, settings)).toBeNull();
 });
 
+test('the clock of the service judges, not that of the machine', async () => {
+  const token = await issuer.token();
+  const at = (ms: number) => createTokenVerifier(issuer.settings, { clock: () => new Date(Date.now() + ms) })(token);
+  expect(await at(0)).not.toBeNull();
+  expect(await at(600_000)).toBeNull();
+});
+
 test('the tolerance for clocks holds for the beginning and for the end', async () => {
   const tolerant = createTokenVerifier({ ...issuer.settings, clockToleranceSeconds: 30 });
   const exp = now() - 5;
