@@ -45,7 +45,7 @@ export class OvertakenError extends Error {
 /** Due again after all others that are due; after a failed step later. */
 export async function stepReport(tx: Tx, row: Pick<DriftReportRow, 'id' | 'step'>, data: StepData): Promise<void> {
   const { count } = await tx.driftReport.updateMany({
-    where: { id: row.id, step: row.step, status: 'RUNNING' },
+    where: { id: row.id, step: row.step, status: { in: ['PENDING', 'RUNNING'] } },
     data: { attempts: 0, nextStepAt: new Date(), ...data, step: row.step + 1 },
   });
   if (count === 0) throw new OvertakenError(`drift report ${row.id} is in other hands`);

@@ -29,29 +29,40 @@ const IMPORT_POLL_MS = 5_000;
 
 // By (status, next_step_at).
 const CLAIM = `
-  UPDATE drift_report SET status = 'RUNNING', version = $2, started_at = $3::timestamptz, step = step + 1, next_step_at = $4::timestamptz WHERE id = $1 AND status = 'PENDING'`;
+  UPDATE drift_report SET status = 'RUNNING', version = $2, started_at = $3::timestamptz, step = step + 1, attempts = 0, error = NULL, next_step_at = $4::timestamptz WHERE id = $1 AND status = 'PENDING'`;
 const LATER = `UPDATE drift_report SET next_step_at = $2::timestamptz WHERE id = $1 AND status = 'PENDING'`;
 
 export function createReconciler(deps: ReconcilerDeps): { step(signal: AbortSignal): Promise<boolean> } {
-  const { db, log, clock, settleMs = 10_000, accountsPerStep = 500, repairsPerStep = 50, retryDelaysMs = DEFAULT_RETRY_DELAYS_MS } = deps;
+  const {
+    db,
+    workos,
+    log,
+    clock,
+    settleMs = 10_000,
+    accountsPerStep = 500,
+    repairsPerStep = 50,
+    retryDelaysMs = DEFAULT_RETRY_DELAYS_MS,
+  } = deps;
   const comparing: ReconcileCompareDeps = { db, settleMs, accountsPerStep };
   const repairing: ReconcileRepairDeps = { ...deps, repairsPerStep };
 
-  async function claim(row: DriftReportRow): Promise<void> {
+  async function claim(row: DriftReportRow, signal: AbortSignal): Promise<void> {
     const importing = await db.directoryImport.findUnique({ where: { directoryId: row.directoryId } });
     if (importing && importing.phase !== 'FINISHED') {
       // What stands here is not complete: an import is under way, and says all that there is to say.
       await db.$executeRawUnsafe(LATER, row.id, new Date(clock().getTime() + IMPORT_POLL_MS).toISOString());
       return;
     }
+    // Where no event is known the version is a time, and must be one of the clock that events have.
+    const { at } = await workos.listDirectories({ limit: 1, signal });
     const startedAt = await databaseNow(db);
-    const version = await versionOfReadNow(db, row.directoryId, startedAt);
+    const version = await versionOfReadNow(db, row.directoryId, at);
     await db.$executeRawUnsafe(CLAIM, row.id, version, startedAt.toISOString(), clock().toISOString());
     log.info({ reportId: row.id, directoryId: row.directoryId, repair: row.repair }, 'reconciliation: begun');
   }
 
   async function takeStep(row: DriftReportRow, signal: AbortSignal): Promise<void> {
-    if (row.status === 'PENDING') return claim(row);
+    if (row.status === 'PENDING') return claim(row, signal);
     switch (row.phase) {
       case 'USERS':
       case 'GROUPS':

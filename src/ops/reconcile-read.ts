@@ -10,7 +10,7 @@ import { type DriftReportRow, type StepData, stepReport } from './drift-row.ts';
 
 export interface ReconcileReadDeps {
   db: Db;
-  workos: Pick<WorkosClient, 'getDirectory'>;
+  workos: Pick<WorkosClient, 'getDirectory' | 'listDirectories'>;
   reader: DirectoryReader;
 }
 

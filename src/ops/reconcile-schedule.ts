@@ -27,13 +27,17 @@ interface DirectoryPlace {
 /** Between two directories whose counts are asked for. */
 const PROBE_PAUSE_MS = 100;
 
-// Small tables; the newest report by (directory_id, id). An import is a full read too; one that is unfinished is waited for.
+// Small tables; the reports of a directory by (directory_id, id). An import is a full read too; one that is unfinished is waited
+// for. A report that failed before it had compared anything is followed by another one after an hour.
 const CANDIDATES = `
   SELECT d.id AS "directoryId", d.organization_id AS "organizationId",
-    coalesce(greatest(r.created_at, i.finished_at) < now() - $1 * interval '1 hour', true) AS due
+    coalesce(greatest(r.compared, i.finished_at) < now() - $1 * interval '1 hour', true) AND coalesce(r.tried < now() - interval '1 hour', true) AS due
   FROM directory d LEFT JOIN directory_import i ON i.directory_id = d.id
-  LEFT JOIN LATERAL (SELECT created_at, status FROM drift_report WHERE directory_id = d.id ORDER BY id DESC LIMIT 1) r ON true
-  WHERE d.state = 'ACTIVE' AND (i.phase IS NULL OR i.phase = 'FINISHED') AND (r.status IS NULL OR r.status NOT IN ('PENDING', 'RUNNING', 'AWAITING_CONFIRMATION'))
+  LEFT JOIN LATERAL (
+    SELECT max(created_at) AS tried, max(created_at) FILTER (WHERE compared_at IS NOT NULL) AS compared,
+      coalesce(bool_or(status IN ('PENDING', 'RUNNING', 'AWAITING_CONFIRMATION')), false) AS open
+    FROM drift_report WHERE directory_id = d.id) r ON true
+  WHERE d.state = 'ACTIVE' AND (i.phase IS NULL OR i.phase = 'FINISHED') AND NOT r.open
   ORDER BY d.id`;
 
 // By (directory_id, id).

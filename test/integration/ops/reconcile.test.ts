@@ -189,6 +189,12 @@ test.each([
   expect(await rig.reconcile()).toMatchObject({ status: 'SUCCEEDED', accountsDrifted: 8 });
 });
 
+test('a directory whose WorkOS does not answer at all: failed, and says so', async () => {
+  rig = await startRig();
+  rig.fake.fault({ kind: 'status', status: 503, times: null });
+  expect(await rig.reconcile({ repair: true })).toMatchObject({ status: 'FAILED', startedAt: null, error: expect.stringContaining('503') });
+});
+
 test('one fault is got over; a page that is empty by mistake is looked at again, and a read that stays short is refused', async () => {
   rig = await startRig({ deps: { retryDelaysMs: [0, 0] } });
   let struck = false;
