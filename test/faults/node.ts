@@ -20,6 +20,8 @@ export interface ServiceNode {
   stop(): Promise<number | null>;
   freeze(): void;
   thaw(): void;
+  /** Its event loop does nothing for TEST_STALL_MS. */
+  stall(): void;
   /** A life that may end at a failpoint, perhaps at its start already; killed after `until`. Whether it died by itself. */
   startDoomed(env: Record<string, string>, until: () => Promise<unknown>): Promise<boolean>;
   query: Service['query'];
@@ -38,10 +40,8 @@ export const withMutations = (mutations: readonly Mutation[]): Record<string, st
   TEST_MUTATIONS: JSON.stringify(mutations),
 });
 
-export const withClock = (shiftMs: number): Record<string, string> => ({
-  NODE_OPTIONS: `--import=${PRELOAD}`,
-  TEST_CLOCK_SHIFT_MS: String(shiftMs),
-});
+/** Together with `withMutations`, which every process of a world has. */
+export const withClock = (shiftMs: number): Record<string, string> => ({ TEST_CLOCK_SHIFT_MS: String(shiftMs) });
 
 export async function createNode(name: string, mode: ServiceNode['mode'], settings: Record<string, string>): Promise<ServiceNode> {
   const port = settings.PORT ?? String(await freePort());
@@ -106,6 +106,7 @@ export async function createNode(name: string, mode: ServiceNode['mode'], settin
       return code;
     },
     freeze: () => void (isRunning() && current().process.kill('SIGSTOP')),
+    stall: () => void (isRunning() && current().process.kill('SIGUSR2')),
     thaw: () => void (isRunning() && current().process.kill('SIGCONT')),
     query: (query, variables) => current().query(query, variables),
     output: () => service?.output() ?? '',

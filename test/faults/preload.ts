@@ -1,5 +1,5 @@
 // Loaded before the service (NODE_OPTIONS=--import=…): the defence that a control run switches off, by a mutated copy of one
-// module, and a wrong clock. A mutation that no longer fits its module stops the process, so that no control goes stale unseen.
+// module; a wrong clock; a stalled event loop. A mutation that no longer fits its module stops the process, so that no control goes stale unseen.
 import { registerHooks } from 'node:module';
 
 /** In the module whose path ends in `file`, `from` becomes `to`. */
@@ -23,6 +23,14 @@ if (mutations.length > 0) {
       }
       return { ...loaded, source };
     },
+  });
+}
+
+// A stalled event loop: SIGUSR2 makes the process deaf and busy for a while.
+if (process.env.TEST_STALL_MS) {
+  const stallMs = Number(process.env.TEST_STALL_MS);
+  process.on('SIGUSR2', () => {
+    for (const until = performance.now() + stallMs; performance.now() < until; );
   });
 }
 

@@ -22,6 +22,8 @@ export interface WorldOptions {
   seed: number;
   serves?: number;
   works?: number;
+  /** Those that serve work as well: `start`. */
+  together?: boolean;
   /** A Postgres of its own, which faults may strike; else a database on the server that all tests share, behind a proxy. */
   postgres?: 'own' | 'shared' | OwnPostgres;
   /** For every process. */
@@ -31,8 +33,8 @@ export interface WorldOptions {
   subscribers?: readonly ('client' | 'process' | 'sse')[];
   fake?: Partial<FakeWorkosOptions>;
   webhook?: Partial<NonNullable<FakeWorkosOptions['webhook']>> | null;
-  /** Not started yet: the test starts them itself. */
-  stopped?: boolean;
+  /** Those that work are not started: the test does that. */
+  idle?: boolean;
 }
 
 export interface World {
@@ -84,13 +86,14 @@ async function build(
     seed,
     serves: serveCount = 1,
     works: workCount = 1,
+    together = false,
     postgres: wanted = 'shared',
     env = {},
     mutations = [],
     subscribers: kinds = [],
     fake: fakeOptions,
     webhook = {},
-    stopped = false,
+    idle = false,
   }: WorldOptions,
   add: (name: string, close: () => unknown) => void,
   close: () => Promise<void>,
@@ -141,7 +144,7 @@ async function build(
     WORKOS_API_KEY: fake.apiKey,
     WORKOS_API_URL: fake.url,
     WORKOS_WEBHOOK_SECRET: SECRET,
-    ...(mutations.length > 0 && withMutations(mutations)),
+    ...withMutations(mutations),
     ...env,
   };
   const nodes: ServiceNode[] = [];
@@ -149,23 +152,21 @@ async function build(
     for (const node of nodes) node.thaw();
     await Promise.all(nodes.map((node) => node.kill()));
   });
-  const make = async (mode: 'serve' | 'work', count: number): Promise<ServiceNode[]> => {
+  const make = async (mode: ServiceNode['mode'], count: number): Promise<ServiceNode[]> => {
     const made: ServiceNode[] = [];
     for (let n = 1; n <= count; n += 1) {
-      const port = mode === 'serve' && n === 1 ? { PORT: String(firstPort) } : {};
+      const port = mode !== 'work' && n === 1 ? { PORT: String(firstPort) } : {};
       made.push(await createNode(`${mode}-${n}`, mode, { ...settings, ...port }));
     }
     nodes.push(...made);
     return made;
   };
-  const serves = await make('serve', serveCount);
-  const works = await make('work', workCount);
-  if (!stopped || own) {
-    // An empty database of one's own is migrated by whoever is first; the others find it done.
-    const [first, ...others] = nodes;
-    await first?.start();
-    if (!stopped) await Promise.all(others.map((node) => node.start()));
-  }
+  const serves = await make(together ? 'start' : 'serve', serveCount);
+  const works = await make('work', together ? 0 : workCount);
+  // An empty database is migrated by whoever is first; the others find it done.
+  const [first, ...others] = nodes;
+  await first?.start();
+  await Promise.all(others.filter(({ mode }) => !(idle && mode === 'work')).map((node) => node.start()));
   const control = openDb({ url: controlUrl, poolSize: 3, statementTimeoutMs: 30_000, applicationName: 'judge' });
   add('judge', control.close);
 
