@@ -51,7 +51,11 @@ async function startService(fakeUrl: string): Promise<ChildProcess> {
     RECONCILE_INTERVAL_HOURS: '0',
     LOG_LEVEL: 'warn',
   };
-  const child = spawn(process.execPath, ['--max-semi-space-size=8', CLI, 'start'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  // A heap without a bound grows as long as the machine has room, whatever is held: the bound shows what is needed.
+  const child = spawn(process.execPath, ['--max-semi-space-size=8', '--max-old-space-size=256', CLI, 'start'], {
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   children.push(child);
   for (;;) {
     const ready = await fetch(`${url}/readyz`).then(
