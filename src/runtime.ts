@@ -152,7 +152,7 @@ async function open(
   const deliveries = tracing.on ? createDeliveryTraces({ db: api.db, tracing, log }) : null;
   if (deliveries) loops.push(deliveries.run(stop.signal));
   const feed = createFeed({ db: api.db, tail, log, clock, onDelivered: deliveries?.delivered });
-  if (serves) loops.push(reportNodeWhile({ db: api.db, id: processId, stats: feed.stats, log }, stop.signal));
+  if (serves) loops.push(reportNodeWhile({ db: api.db, id: processId, stats: feed.statsByTenant, log }, stop.signal));
 
   // Who asks.
   const { key, generated } = await adminKey(config);
@@ -194,7 +194,7 @@ async function open(
     health: createHealth({
       db: api.db,
       retentionDays: config.eventRetentionDays,
-      feedStats: feed.stats,
+      feedStats: feed.statsByTenant,
       nodeId: processId,
       jobs: JOBS,
       ...config.health,

@@ -27,6 +27,12 @@ export interface FeedRequest {
   transport?: Transport;
 }
 
+export interface FeedCounts {
+  subscribers: number;
+  slowestLagSeconds: number | null;
+  stalledReaders: number;
+}
+
 export interface Feed {
   /**
    * Begins with the first `next()`, which throws CURSOR_INVALID or CURSOR_EXPIRED for a cursor that is no place in this log. Any
@@ -38,7 +44,9 @@ export interface Feed {
   /** Newest position known to this process. */
   position(): Position;
   /** Lag: age of the oldest change that the slowest subscriber has not pulled; 0 when all have everything, null without any. `stalledReaders`: sent away so far. */
-  stats(): { subscribers: number; slowestLagSeconds: number | null; stalledReaders: number; byTransport: Record<Transport, number> };
+  stats(): FeedCounts & { byTransport: Record<Transport, number> };
+  /** The same by the organization that callers are bound to; "": of all callers, bound or not. */
+  statsByTenant(): Record<string, FeedCounts>;
 }
 
 export interface FeedOptions {
@@ -74,12 +82,12 @@ export function createFeed(options: FeedOptions): Feed {
     onDelivered,
   } = options;
   const readPersistently = createReadPersistently({ concurrency: concurrentReads, log });
-  const subscriptions = new Map<Subscription, Transport | undefined>();
-  let stalledReaders = 0;
+  const subscriptions = new Map<Subscription, Pick<FeedRequest, 'transport' | 'tenant'>>();
+  const stalled = new Map<string | null, number>();
 
-  function iterate(subscription: Subscription, { signal, transport }: FeedRequest): AsyncIterableIterator<FeedItem> {
+  function iterate(subscription: Subscription, { signal, transport, tenant }: FeedRequest): AsyncIterableIterator<FeedItem> {
     const produce = async (ending: AbortSignal) => {
-      subscriptions.set(subscription, transport);
+      subscriptions.set(subscription, { tenant, ...(transport && { transport }) });
       const item = await subscription.next(ending);
       if (onDelivered && transport && item?.kind === 'change') onDelivered(item.change, transport);
       return item;
@@ -88,7 +96,7 @@ export function createFeed(options: FeedOptions): Feed {
       subscriptions.delete(subscription);
       const { reason } = signal;
       if (!(reason instanceof ReaderStalled)) return;
-      stalledReaders += 1;
+      stalled.set(tenant, (stalled.get(tenant) ?? 0) + 1);
       const facts = { transport: reason.transport, caller: reason.caller, cursor: subscription.cursor() };
       log.warn(facts, 'a reader took nothing and was sent away; this is the cursor up to which it was sent things');
     };
@@ -110,6 +118,19 @@ export function createFeed(options: FeedOptions): Feed {
       tenant,
     });
 
+  function countsOf(isCounted: (tenant: string | null) => boolean): FeedCounts {
+    const counted = [...subscriptions].filter(([, { tenant }]) => isCounted(tenant));
+    const lags = counted.map(([subscription]) => {
+      const delivered = subscription.delivered();
+      return delivered === null ? 0 : (tail.lagSeconds(delivered) ?? 0);
+    });
+    return {
+      subscribers: counted.length,
+      slowestLagSeconds: lags.length > 0 ? lags.reduce((a, b) => Math.max(a, b)) : null,
+      stalledReaders: [...stalled].reduce((sum, [tenant, readers]) => sum + (isCounted(tenant) ? readers : 0), 0),
+    };
+  }
+
   return {
     subscribe: (request) => iterate(prepare(request), request),
     async open(request) {
@@ -119,14 +140,15 @@ export function createFeed(options: FeedOptions): Feed {
     },
     position: tail.position,
     stats() {
-      const lags = [...subscriptions.keys()].map((subscription) => {
-        const delivered = subscription.delivered();
-        return delivered === null ? 0 : (tail.lagSeconds(delivered) ?? 0);
-      });
-      const slowestLagSeconds = lags.length > 0 ? lags.reduce((a, b) => Math.max(a, b)) : null;
       const byTransport = { WebSocket: 0, SSE: 0 };
-      for (const transport of subscriptions.values()) if (transport) byTransport[transport] += 1;
-      return { subscribers: subscriptions.size, slowestLagSeconds, stalledReaders, byTransport };
+      for (const { transport } of subscriptions.values()) if (transport) byTransport[transport] += 1;
+      return { ...countsOf(() => true), byTransport };
+    },
+    statsByTenant() {
+      const tenants = new Set(
+        [...subscriptions.values()].flatMap(({ tenant }) => tenant ?? []).concat([...stalled.keys()].flatMap((tenant) => tenant ?? [])),
+      );
+      return { '': countsOf(() => true), ...Object.fromEntries([...tenants].map((tenant) => [tenant, countsOf((one) => one === tenant)])) };
     },
   };
 }

@@ -120,7 +120,7 @@ export async function measureTables(
   db: Db,
   { organizationId, directoryId }: MeasuredScope,
   windowSeconds: number,
-  nodeId: string,
+  { nodeId, tenant }: { nodeId: string; tenant: string | null },
 ): Promise<TableMeasurements> {
   const whole = organizationId === null && directoryId === null;
   // One snapshot: a cursor that stands at the end beside "nothing pending" must mean that all of it is applied.
@@ -136,7 +136,7 @@ export async function measureTables(
         latencies: await readLatencies(tx, { organizationId, directoryId }, windowSeconds),
         revokedTokens: await readRevokedTokens(tx, { organizationId, directoryId }),
         leases: whole ? await tx.$queryRawUnsafe<LeaseHealth[]>(LEASES) : null,
-        otherNodes: await readOtherNodes(tx, nodeId),
+        otherNodes: await readOtherNodes(tx, nodeId, tenant),
       };
     },
     { isolation: 'RepeatableRead' },

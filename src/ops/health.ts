@@ -19,7 +19,7 @@ import { type LeaseHealth, measureTables, type TableMeasurements } from './healt
 import { type HealthScope, resolveScope } from './health-scope.ts';
 import { readSilentDirectories } from './health-silence.ts';
 import { watchHealth } from './health-watch.ts';
-import type { FeedStats } from './node-status.ts';
+import { ALL, addStats, type FeedStatsByTenant, NO_SUBSCRIBERS } from './node-status.ts';
 
 export type { HealthScope } from './health-scope.ts';
 
@@ -65,7 +65,7 @@ export interface HealthDeps {
   /** Names this process among those that tell of their subscribers. */
   nodeId?: string;
   /** Of this process; what the others say is in the database. */
-  feedStats: () => FeedStats;
+  feedStats: () => FeedStatsByTenant;
   /** The jobs that somebody has to lead. */
   jobs?: readonly string[];
   /** `check` answers in milliseconds of one round trip, or rejects. Among them "database". */
@@ -77,6 +77,13 @@ export interface HealthDeps {
   windowSeconds?: number;
   watchIntervalMs?: number;
   maxSilenceMs?: number;
+}
+
+interface BesideTables {
+  silentNow: DirectorySince[];
+  drift: DriftSummary;
+  dependencies: DependencyHealth[];
+  tenant: string | null;
 }
 
 const DAY_SECONDS = 86_400;
@@ -130,28 +137,26 @@ export function createHealth(deps: HealthDeps): HealthService {
     remember(dependencies);
     try {
       const measuredScope = await resolveScope(db, scope, tenant);
-      const measured = await measureTables(db, measuredScope, windowSeconds, nodeId);
+      const measured = await measureTables(db, measuredScope, windowSeconds, { nodeId, tenant });
       const [silentNow, drift] = await Promise.all([silentDirectories(measuredScope), readDriftSummary(db, measuredScope, tenant)]);
-      return toHealth(measured, silentNow, drift, dependencies);
+      return toHealth(measured, { silentNow, drift, dependencies, tenant });
     } catch (error) {
       if (error instanceof AccessError || !isOutage(error)) throw error;
       const others = dependencies.filter(({ name }) => name !== 'database');
-      return toHealth(unmeasured(clock()), [], NO_DRIFT, [
-        { name: 'database', ok: false, latencyMs: null, error: 'it does not answer' },
-        ...others,
-      ]);
+      return toHealth(unmeasured(clock()), {
+        silentNow: [],
+        drift: NO_DRIFT,
+        dependencies: [{ name: 'database', ok: false, latencyMs: null, error: 'it does not answer' }, ...others],
+        tenant,
+      });
     }
   }
 
   function toHealth(
     { head, unrelayed, acceptedWebhooks, leases, otherNodes, ...measured }: TableMeasurements,
-    silentNow: DirectorySince[],
-    drift: DriftSummary,
-    dependencies: DependencyHealth[],
+    { silentNow, drift, dependencies, tenant }: BesideTables,
   ): SyncHealth {
-    const own = feedStats();
-    const lags = [own, otherNodes].flatMap(({ slowestLagSeconds }) => slowestLagSeconds ?? []);
-    const slowestSubscriberLagSeconds = lags.length > 0 ? Math.max(...lags) : null;
+    const feed = addStats(feedStats()[tenant ?? ALL] ?? NO_SUBSCRIBERS, otherNodes);
     const { at, cursor, oldestPendingAt, oldestUnpublishedAt, replays, suspectedAccounts, events, eventLag, revocationLatency } = measured;
     const { status, problems } = assessHealth(
       {
@@ -159,7 +164,7 @@ export function createHealth(deps: HealthDeps): HealthService {
         silentDirectories: silentNow,
         drift,
         leaderless: leases ? leaderlessAmong(leases) : [],
-        slowestSubscriberLagSeconds,
+        slowestSubscriberLagSeconds: feed.slowestLagSeconds,
         dependencies,
         downSince,
         retentionSeconds,
@@ -190,9 +195,9 @@ export function createHealth(deps: HealthDeps): HealthService {
         head,
         unrelayed,
         relayLagSeconds: seconds(oldestUnpublishedAt, at),
-        subscribers: own.subscribers + otherNodes.subscribers,
-        slowestSubscriberLagSeconds,
-        stalledReaders: (own.stalledReaders ?? 0) + (otherNodes.stalledReaders ?? 0),
+        subscribers: feed.subscribers,
+        slowestSubscriberLagSeconds: feed.slowestLagSeconds,
+        stalledReaders: feed.stalledReaders,
       },
       webhooks: { accepted: acceptedWebhooks, refused: measured.refusedWebhooks },
       leases: leases ?? [],
@@ -250,5 +255,5 @@ const unmeasured = (at: Date): TableMeasurements => ({
   revokedTokens: [],
   acceptedWebhooks: 0,
   leases: null,
-  otherNodes: { subscribers: 0, slowestLagSeconds: null },
+  otherNodes: NO_SUBSCRIBERS,
 });

@@ -55,7 +55,7 @@ beforeAll(async () => {
         health: createHealth({
           db,
           retentionDays: 30,
-          feedStats: feed.stats,
+          feedStats: feed.statsByTenant,
           dependencies: [],
           workosError: null,
           clock: () => new Date(),

@@ -447,9 +447,7 @@ CREATE TABLE "lease" (
 CREATE TABLE "node_status" (
     "id" TEXT COLLATE "C" NOT NULL,
     "seen_at" TIMESTAMPTZ(3) NOT NULL,
-    "subscribers" INTEGER NOT NULL,
-    "slowest_lag_seconds" DOUBLE PRECISION,
-    "stalled_readers" INTEGER NOT NULL,
+    "feed" JSONB NOT NULL,
 
     CONSTRAINT "node_status_pkey" PRIMARY KEY ("id")
 );

@@ -25,7 +25,10 @@ const healthOf = (over: Partial<HealthDeps> = {}): HealthService =>
   createHealth({
     db: core.db,
     retentionDays: 30,
-    feedStats: () => ({ subscribers: 3, slowestLagSeconds: 0.5 }),
+    feedStats: () => ({
+      '': { subscribers: 3, slowestLagSeconds: 0.5, stalledReaders: 0 },
+      org_1: { subscribers: 1, slowestLagSeconds: 0, stalledReaders: 0 },
+    }),
     dependencies: [{ name: 'database', check: async () => 1.5 }],
     workosError: () => null,
     clock: () => new Date(),
@@ -122,14 +125,25 @@ test('percentiles are of the window only', async () => {
 test('subscribers of all nodes count; a node that has gone silent does not', async () => {
   const { db } = core;
   const stats = (subscribers: number, slowestLagSeconds: number | null) => ({ subscribers, slowestLagSeconds, stalledReaders: 1 });
-  await reportNode(db, 'other', stats(10, 70));
-  await reportNode(db, 'this', stats(99, 1_000));
-  await reportNode(db, 'dead', stats(5, 500));
+  await reportNode(db, 'other', { '': stats(10, 70), org_2: stats(4, 2) });
+  await reportNode(db, 'this', { '': stats(99, 1_000) });
+  await reportNode(db, 'dead', { '': stats(5, 500) });
   await sql("UPDATE node_status SET seen_at = now() - interval '31 seconds' WHERE id = 'dead'");
   const health = await healthOf({ nodeId: 'this' }).read(WHOLE, null);
   expect(health.feed).toMatchObject({ subscribers: 13, slowestSubscriberLagSeconds: 70, stalledReaders: 1 });
   expect(codes(health)).toEqual(['SUBSCRIBER_LAG']);
-  await reportNode(db, 'other', stats(10, null));
+  // A bound caller is told of those that are bound as it is.
+  expect((await healthOf({ nodeId: 'this' }).read(WHOLE, 'org_1')).feed).toMatchObject({
+    subscribers: 1,
+    slowestSubscriberLagSeconds: 0,
+    stalledReaders: 0,
+  });
+  expect((await healthOf({ nodeId: 'this' }).read(WHOLE, 'org_2')).feed).toMatchObject({
+    subscribers: 4,
+    slowestSubscriberLagSeconds: 2,
+    stalledReaders: 1,
+  });
+  await reportNode(db, 'other', { '': stats(10, null) });
   expect((await db.nodeStatus.findMany({ orderBy: { id: 'asc' } })).map(({ id }) => id)).toEqual(['other', 'this']);
   expect((await healthOf({ nodeId: 'this' }).read(WHOLE, null)).feed).toMatchObject({ slowestSubscriberLagSeconds: 0.5 });
 });
