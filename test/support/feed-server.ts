@@ -3,7 +3,7 @@ import type { Limits } from '../../src/server/limits.ts';
 import { type Child, startChild } from './child.ts';
 
 export interface FeedServerQuestion {
-  write?: { rounds: number; bulkPerRound: number; bulkBytes: number; smallPerRound: number; everyMs: number };
+  write?: { word: 'warm' | 'bulk'; rounds: number; bulkPerRound: number; bulkBytes: number; smallPerRound: number; everyMs: number };
   /** Collect garbage before `heldBytes` is read. */
   collect?: boolean;
 }
@@ -14,7 +14,7 @@ export interface FeedServerAnswer {
   beginning: string;
   heldBytes: number;
   rssBytes: number;
-  written: { bulk: number; small: number };
+  written: { warm: number; bulk: number; small: number };
   subscribers: number;
   stalledReaders: number;
   slowestLagSeconds: number | null;
