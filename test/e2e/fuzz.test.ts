@@ -3,6 +3,7 @@
 // FUZZ_SEED and FUZZ_RUNS vary and lengthen the search; fast-check prints what is needed to repeat a failure.
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import fc from 'fast-check';
 import {
   buildSchema,
@@ -30,13 +31,17 @@ const FAKE_WEBHOOK_SECRET = 'whsec_fake_workos';
 let database: TestDatabase;
 let service: Service;
 let cursors: string[];
+let dataDir: string;
 
 beforeAll(async () => {
   database = await createTestDatabase();
+  dataDir = await makeTemporaryDir('access-fuzz-');
   service = await startService('start', {
     DATABASE_URL: database.url,
-    DATA_DIR: await makeTemporaryDir('access-fuzz-'),
+    DATA_DIR: dataDir,
     LOG_LEVEL: 'warn',
+    // Whatever is kept of the nonsense would not fit.
+    NODE_OPTIONS: '--max-old-space-size=256',
   });
   const { users, entitlementSnapshot } = await waitFor('the company', async () => {
     const { users } = await service.query<{
@@ -56,6 +61,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await service?.end();
   await database?.drop();
+  await rm(dataDir, { recursive: true, force: true });
 }, 60_000);
 
 const check = async <T>(drawn: fc.Arbitrary<T>, ask: (one: T) => Promise<void>): Promise<void> => {
@@ -387,20 +393,23 @@ test(
 
 const residentKb = (): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${service.process.pid}/status`, 'utf8'))?.[1]);
 
+// Without the bound on what is kept of documents (src/server/document-cache.ts) this ends the process.
 test.runIf(process.platform === 'linux')(
   'memory does not grow with the nonsense',
   async () => {
     let serial = 0;
+    /** As large as is let through, for what is kept of it. */
+    const fields = Array.from({ length: 30 }, (_, n) => `a${n}: caller { ${'name '.repeat(40)} }`).join(' ');
     /** Each of its own, so that nothing is answered from what was kept of another. */
     const flood = async (): Promise<number> => {
-      for (let round = 0; round < 60; round += 1) {
+      for (let round = 0; round < 12; round += 1) {
         await Promise.all(
           Array.from({ length: AT_ONCE }, async () => {
             serial += 1;
             expectSound(
               await send(
                 JSON.stringify({
-                  query: `{ users(first: 1, search: "${serial}") { nope${serial} } }`,
+                  query: `{ ${fields} } # ${serial}`,
                   variables: { x: 'y'.repeat(20_000) },
                 }),
               ),
