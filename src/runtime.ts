@@ -184,7 +184,7 @@ async function open(
       revoke: (options) => revokeGrant(api.db, options).finally(onChanges),
     },
     replays,
-    reconciliations: createReconciliations({ db: api.db }),
+    reconciliations: createReconciliations({ db: work.db }),
     keys: createKeyStore({ db: api.db, lookup: keyLookup, onRevoked: revalidation.nudge, clock }),
     audit: createAudit({ db: api.db, log }),
     events: {
