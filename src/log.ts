@@ -7,7 +7,7 @@ export type { Logger } from 'pino';
 
 const REDACTED = [
   ...['authorization', 'apiKey', 'secret', 'secrets', 'password', 'token', 'confirmToken', 'signature', 'cookie', 'headers'],
-  ...['payload', 'raw', 'body', 'variables', 'query', 'source', 'databaseUrl', 'redisUrl', 'connectionString'],
+  ...['payload', 'raw', 'body', 'variables', 'query', 'databaseUrl', 'redisUrl', 'connectionString'],
   ...['email', 'firstName', 'lastName', 'displayName', 'customAttributes'],
   ...['first_name', 'last_name', 'display_name', 'custom_attributes', 'idp_id', 'idpId'],
 ];
