@@ -48,7 +48,10 @@ builder.prismaObjectFields(Replay, (t) => ({
   unchanged: t.exposeInt('unchanged'),
   failed: t.exposeInt('failed'),
   fetched: t.exposeInt('fetched', { description: 'Selected events that the Events API has shown' }),
-  missing: t.exposeInt('missing', { description: 'Those among them that were not here; a dry run stores none' }),
+  missing: t.exposeInt('missing', {
+    description:
+      'Those among them that were not here: stored, and applied like any event that comes late. A dry run stores none and previews the first 20,000.',
+  }),
   grantedPermissions: t.exposeInt('grantedPermissions'),
   revokedPermissions: t.exposeInt('revokedPermissions'),
   affectedUsers: t.exposeInt('affectedUsers'),

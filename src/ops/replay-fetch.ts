@@ -1,6 +1,7 @@
 // The first phase of a replay with source WORKOS_EVENTS: what is selected is read again from the Events API, and what the
 // inbox lacks is stored there (channel REPLAY) and applied like any event that comes late. The poller's cursor is not
-// touched: that an event is held by a replay says nothing of those before it (I5). A dry run only counts what is missing.
+// touched: that an event is held by a replay says nothing of those before it (I5). A dry run stores
+// nothing: what is missing is handed on, to be assumed (replay-missing.ts).
 import { applyBatch, pendingPartitions } from '../apply/apply-batch.ts';
 import type { Db } from '../db/client.ts';
 import { inTransaction } from '../db/transaction.ts';
@@ -12,6 +13,7 @@ import type { Logger } from '../log.ts';
 import type { WorkosClient } from '../workos/client.ts';
 import { EVENT_TYPES } from '../workos/event-types.ts';
 import { WorkosError } from '../workos/workos-error.ts';
+import { MAX_ASSUMED } from './replay-missing.ts';
 import { type Place, type ReplayRow, stepFetch } from './replay-row.ts';
 import { isSelected, type ReplaySelection } from './replay-selection.ts';
 
@@ -25,6 +27,13 @@ export interface FetchDeps {
   /** See ApplyOptions of src/apply/apply-batch.ts. */
   requestImports: boolean;
   onStep: (changes: boolean) => void;
+}
+
+export interface Fetched {
+  place: Place;
+  cancelled: boolean;
+  /** Of a dry run: what the inbox lacks, as far as it could be applied. */
+  lacking: readonly IncomingEvent[];
 }
 
 const DAY_MS = 86_400_000;
@@ -50,11 +59,7 @@ export function rangeOf(selection: ReplaySelection, now: Date, retentionDays: nu
   return { from: new Date(Math.max(...starts)), to: new Date(Math.min(...ends)) };
 }
 
-export async function fetchSelected(
-  deps: FetchDeps,
-  row: ReplayRow,
-  signal: AbortSignal,
-): Promise<'stopped' | { place: Place; cancelled: boolean }> {
+export async function fetchSelected(deps: FetchDeps, row: ReplayRow, signal: AbortSignal): Promise<'stopped' | Fetched> {
   const { db, workos, log, clock, onStep } = deps;
   if (workos === null) throw new WorkosError('unavailable', 'This process has no way to WorkOS.');
   const selection = row.selection as unknown as ReplaySelection;
@@ -67,25 +72,30 @@ export async function fetchSelected(
     types: eventIds?.length === 0 ? [] : EVENT_TYPES.filter((type) => eventTypes === null || eventTypes.includes(type)),
   };
   let place: Place = row;
+  const lacking: IncomingEvent[] = [];
   for await (const page of readRange({ workos, log, clock }, range, row.progressKey, signal)) {
     if (signal.aborted) return 'stopped';
     const selected = page.events.filter((event) => isSelected(event, selection, row.organizationId));
     const to = page.next ?? 'end';
     const { cancelRequested } = await inTransaction(db, async (tx) => {
-      const missing = row.dryRun ? await countMissing(tx, selected) : (await storeEvents(tx, selected, 'REPLAY')).stored;
+      const unknown = row.dryRun ? await findMissing(tx, selected) : [];
+      lacking.push(...unknown.filter(({ refusal }) => refusal === null).slice(0, MAX_ASSUMED - lacking.length));
+      const missing = row.dryRun ? unknown.length : (await storeEvents(tx, selected, 'REPLAY')).stored;
       return stepFetch(tx, place, { to, fetched: selected.length, missing });
     });
     place = { ...place, progressKey: to };
     onStep(false);
-    if (cancelRequested) return { place, cancelled: true };
+    if (cancelRequested) return { place, cancelled: true, lacking };
   }
   if (!row.dryRun) await applyPending(deps, signal);
-  return signal.aborted ? 'stopped' : { place, cancelled: false };
+  return signal.aborted ? 'stopped' : { place, cancelled: false, lacking };
 }
 
-async function countMissing(tx: Pick<Db, 'directoryEvent'>, events: readonly IncomingEvent[]): Promise<number> {
-  const ids = [...new Set(events.map(({ id }) => id))];
-  return ids.length - (await tx.directoryEvent.count({ where: { id: { in: ids } } }));
+/** Each once. */
+async function findMissing(tx: Pick<Db, 'directoryEvent'>, events: readonly IncomingEvent[]): Promise<IncomingEvent[]> {
+  const byId = new Map(events.map((event) => [event.id, event]));
+  for (const { id } of await tx.directoryEvent.findMany({ where: { id: { in: [...byId.keys()] } }, select: { id: true } })) byId.delete(id);
+  return [...byId.values()];
 }
 
 /** So that the state has them when it is compared; whatever else waits is applied with them. */

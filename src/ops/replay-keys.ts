@@ -1,7 +1,7 @@
 // What a replay has to re-derive: the keys that its events touch. An event about a user touches that user; one about a group
 // everybody who is or ever was in it; one about a directory or an organization everybody there. "Ever" by the log as well as
 // by the tables: what was lost from the tables is what a replay is for.
-import type { Db } from '../db/client.ts';
+import type { Tx } from '../db/client.ts';
 import { SELECTED } from './replay-selection.ts';
 
 export type KeyKind = 'organization' | 'directory' | 'group' | 'user';
@@ -68,8 +68,8 @@ interface KeyRow {
 }
 
 /** `parameters` of replay-selection.ts. A key that belongs to another organization by now is not the tenant's to touch. */
-export async function readReplayKeys(db: Db, parameters: readonly unknown[], tenant: string | null): Promise<ReplayKeys> {
-  const rows = await db.$queryRawUnsafe<KeyRow[]>(KEYS, ...parameters);
+export async function readReplayKeys(tx: Tx, parameters: readonly unknown[], tenant: string | null): Promise<ReplayKeys> {
+  const rows = await tx.$queryRawUnsafe<KeyRow[]>(KEYS, ...parameters);
   const keys = rows
     .flatMap(({ kind, ...row }) => (kind === 'none' || (tenant !== null && row.partition !== tenant) ? [] : [{ kind, ...row }]))
     .map((key) => ({ key, order: orderOf(key) }))

@@ -5,6 +5,7 @@ import type { Db, Tx } from '../db/client.ts';
 import { lockEnvironment, lockPartition } from '../db/lock.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { storeTransitions } from '../entitlements/store.ts';
+import type { IncomingEvent } from '../ingest/envelope.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import type { Logger } from '../log.ts';
 import type { Cause } from '../model/change.ts';
@@ -12,6 +13,7 @@ import { UnreadableLogError } from './local-log.ts';
 import { type ChangePreview, type ChunkResult, NeedsEnvironmentError, repairChunk } from './replay-chunk.ts';
 import { isPassing } from './replay-failure.ts';
 import { orderOf, type ReplayKey, readReplayKeys } from './replay-keys.ts';
+import { assumeApplied } from './replay-missing.ts';
 import { readUnderstandable } from './replay-quarantined.ts';
 import { assumeFrame, emptyFrame, type Frame, sizeOfFrame } from './replay-repair.ts';
 import { beginPass, MAX_PREVIEW, OvertakenError, type Place, type ReplayRow, type ReplayStep, stepReplay } from './replay-row.ts';
@@ -48,6 +50,7 @@ interface Pass {
   /** Users who were counted as repaired before their turn. */
   counted: Set<string>;
   quarantined: readonly string[];
+  lacking: readonly IncomingEvent[];
 }
 
 export type PassOutcome =
@@ -67,12 +70,22 @@ export class OverAllowanceError extends Error {
 const REPAIRED_BEFORE = `
   SELECT DISTINCT user_id AS "userId" FROM entitlement_change WHERE recorded_at >= $2::timestamptz - interval '1 minute' AND replay_id = $1`;
 
-export async function runPass(deps: ReplayPassDeps, row: ReplayRow, signal: AbortSignal): Promise<PassOutcome> {
+/** `lacking`: of a dry run, events that are assumed to be here. */
+export async function runPass(
+  deps: ReplayPassDeps,
+  row: ReplayRow,
+  lacking: readonly IncomingEvent[],
+  signal: AbortSignal,
+): Promise<PassOutcome> {
   const { db, onStep } = deps;
   // Written by replay.ts only.
   const selection = row.selection as unknown as ReplaySelection;
-  const parameters = selectedParameters(selection, row.organizationId, row.receivedUntil ?? row.createdAt);
-  const { keys, total } = await readReplayKeys(db, parameters, row.organizationId);
+  const receivedUntil = row.receivedUntil ?? row.createdAt;
+  const parameters = selectedParameters(selection, row.organizationId, receivedUntil);
+  const { keys, total } = await rolledBack(db, async (tx) => {
+    await assumeApplied(tx, lacking, receivedUntil, null);
+    return readReplayKeys(tx, parameters, row.organizationId);
+  });
   await beginPass(db, row, total);
   onStep(false);
   const { id, phase, progressKey, cancelRequested, failed, differs, revocations, digest } = row;
@@ -89,6 +102,7 @@ export async function runPass(deps: ReplayPassDeps, row: ReplayRow, signal: Abor
     assumed: emptyFrame(),
     counted: await countedBefore(db, row),
     quarantined: await readUnderstandable(db, parameters, signal),
+    lacking,
   };
   for (const chunk of chunksOf(keys, progressKey, deps.chunkSize)) {
     if (pass.cancelRequested) return { ...pass, cancelled: true };
@@ -152,7 +166,8 @@ async function repair(deps: ReplayPassDeps, pass: Pass, keys: readonly ReplayKey
   const work = async (tx: Tx): Promise<{ result: ChunkResult; step: ReplayStep; after: { cancelRequested: boolean; room: number } }> => {
     if (within === null) await lockEnvironment(tx);
     else await lockPartition(tx, within);
-    const { verified, assumed, quarantined } = pass;
+    const { verified, assumed, quarantined, lacking } = pass;
+    await assumeApplied(tx, lacking, row.receivedUntil ?? row.createdAt, within);
     const result = await repairChunk(tx, { keys, verified, assumed, quarantined, cause, within, tenant: row.organizationId });
     const step = stepOf(pass, keys, result);
     if (!preview && step.difference.revocations > (row.allowance ?? 0)) throw new OverAllowanceError();

@@ -48,7 +48,7 @@ const FETCHED = `
   WHERE ${AT} RETURNING cancel_requested AS "cancelRequested"`;
 
 const TURN = `
-  UPDATE replay SET phase = $4::replay_phase, allowance = $5, received_until = CASE WHEN $2 = 'FETCH' THEN clock_timestamp() ELSE received_until END, ${FROM_THE_BEGINNING}
+  UPDATE replay SET phase = $4::replay_phase, allowance = $5, fetched = CASE WHEN $4 = 'FETCH' THEN 0 ELSE fetched END, missing = CASE WHEN $4 = 'FETCH' THEN 0 ELSE missing END, received_until = CASE WHEN $2 = 'FETCH' THEN clock_timestamp() ELSE received_until END, ${FROM_THE_BEGINNING}
   WHERE ${AT} RETURNING id`;
 
 const AWAIT = `UPDATE replay SET status = 'AWAITING_CONFIRMATION', confirm_token = $4, error = $5 WHERE ${AT}`;
@@ -117,7 +117,7 @@ export async function stepFetch(
 export async function turnReplay(
   db: Db,
   place: Place,
-  to: { phase: 'PREVIEW'; allowance: number | null } | { phase: 'REPAIR'; allowance: number },
+  to: { phase: 'FETCH'; allowance: null } | { phase: 'PREVIEW'; allowance: number | null } | { phase: 'REPAIR'; allowance: number },
 ): Promise<ReplayRow> {
   await mustHit(
     place,

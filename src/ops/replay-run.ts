@@ -5,7 +5,7 @@ import { inTransaction } from '../db/transaction.ts';
 import { countActiveAccounts, revocationLimit } from '../entitlements/revocation-limit.ts';
 import { messageOf } from '../errors.ts';
 import { WorkosError } from '../workos/workos-error.ts';
-import { type FetchDeps, fetchSelected } from './replay-fetch.ts';
+import { type FetchDeps, type Fetched, fetchSelected } from './replay-fetch.ts';
 import { OverAllowanceError, type PassOutcome, type ReplayPassDeps, runPass } from './replay-pass.ts';
 import { markApplied } from './replay-quarantined.ts';
 import { awaitConfirmation, type Ending, endReplay, OvertakenError, type Place, type ReplayRow, turnReplay } from './replay-row.ts';
@@ -21,17 +21,19 @@ const MAX_PREVIEWS = 3;
 
 /** Rejects when the database or WorkOS is away, and when another worker was faster (OvertakenError). */
 export async function runReplay(deps: ReplayRunDeps, claimed: ReplayRow, signal: AbortSignal): Promise<'ended' | 'stopped'> {
-  let row = claimed;
+  let row = isHalfForgotten(claimed) ? await turnReplay(deps.db, claimed, { phase: 'FETCH', allowance: null }) : claimed;
+  let lacking: Fetched['lacking'] = [];
   let previews = 0;
   if (row.phase === 'FETCH') {
     const fetched = await fetchSelected(deps, row, signal);
     if (fetched === 'stopped') return 'stopped';
     if (fetched.cancelled) return end(deps, fetched.place, { status: 'CANCELLED' });
     row = await turnReplay(deps.db, fetched.place, { phase: 'PREVIEW', allowance: null });
+    ({ lacking } = fetched);
   }
   for (;;) {
     try {
-      const outcome = await runPass(deps, row, signal);
+      const outcome = await runPass(deps, row, lacking, signal);
       if (outcome === 'stopped') return 'stopped';
       const next = row.phase === 'PREVIEW' ? await afterPreview(deps, row, outcome) : await finish(deps, row, outcome);
       if (next === 'ended') return 'ended';
@@ -46,6 +48,10 @@ export async function runReplay(deps: ReplayRunDeps, claimed: ReplayRow, signal:
     }
   }
 }
+
+/** A dry run holds what it has read of WorkOS in memory alone, so whoever takes it over begins anew. */
+const isHalfForgotten = ({ dryRun, source, phase, progressKey }: ReplayRow): boolean =>
+  dryRun && source === 'WORKOS_EVENTS' && (phase !== 'FETCH' || progressKey !== null);
 
 async function afterPreview(deps: ReplayRunDeps, row: ReplayRow, outcome: Finished): Promise<ReplayRow | 'ended'> {
   const { db, clock } = deps;

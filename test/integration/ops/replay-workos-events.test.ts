@@ -7,13 +7,16 @@ import type { ReplayRequest } from '../../../src/ops/replay.ts';
 import { createWorkosClient } from '../../../src/workos/client.ts';
 import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
-import { operatorOf, replay, writingsOf } from '../../support/replays.ts';
+import { FIRST_EVENT_AT } from '../../support/events.ts';
+import { aRequest, operator, operatorOf, replay, replaysOf, untilOver, writingsOf } from '../../support/replays.ts';
 import { COMPANY, found, NEXT, permissionsNow } from '../../support/small-company.ts';
 import { aDirectory, aGroup, aMembership, anEvent, aUser, type SourceEvent } from '../../support/workos-objects.ts';
 
 let core: CoreDatabase;
 let fake: FakeWorkos;
 const log = createLogger('silent');
+/** Just long enough for the history of these tests. */
+const DAYS = Math.ceil((Date.now() - FIRST_EVENT_AT) / 86_400_000) + 1;
 beforeAll(async () => {
   core = await openCoreDatabase();
 });
@@ -33,7 +36,7 @@ const tell = (events: readonly SourceEvent[]): void => {
   for (const { raw } of events) fake.publish(JSON.parse(raw) as HistoryEvent);
 };
 const workos = () => createWorkosClient({ apiKey: fake.apiKey, apiUrl: fake.url, log, maxRetries: 0 });
-const deps = () => ({ workos, eventRetentionDays: 1_000 });
+const deps = () => ({ workos, eventRetentionDays: DAYS });
 const cursor = () => core.db.$queryRawUnsafe('SELECT * FROM sync_cursor');
 
 test('events that never arrived are stored, applied and named; the cursor does not move', async () => {
@@ -93,17 +96,45 @@ test.each<[string, Partial<ReplayRequest>]>([
   expect(row).toMatchObject({ status: 'SUCCEEDED', missing: 0, fetched: row.total });
 });
 
-test('a dry run counts what is missing, and stores none of it', async () => {
+test('a dry run shows what the missing events would do, and stores none of them', async () => {
   const { db } = core;
-  tell([...COMPANY, leaves]);
+  tell([...COMPANY, leaves, joins, foreign]);
   const before = await writingsOf(db);
-  expect(await replay(db, { source: 'WORKOS_EVENTS', dryRun: true }, deps())).toMatchObject({
-    status: 'SUCCEEDED',
-    fetched: 10,
-    missing: 1,
-    repaired: 0,
-  });
+  const rehearsal = await replay(db, { source: 'WORKOS_EVENTS', dryRun: true }, { ...deps(), chunkSize: 2 });
+  expect(rehearsal).toMatchObject({ status: 'SUCCEEDED', fetched: 12, missing: 3, total: 12, repaired: 2, failed: 0 });
+  expect(rehearsal.preview).toEqual([
+    { userId: 'ann', grantedPermissions: ['docs:admin'], revokedPermissions: [] },
+    { userId: 'bob', grantedPermissions: [], revokedPermissions: ['docs:admin'] },
+  ]);
   expect(await writingsOf(db)).toEqual(before);
+  const bob = await replay(db, { source: 'WORKOS_EVENTS', dryRun: true, userId: 'bob' }, deps());
+  expect(bob).toMatchObject({ missing: 1, repaired: 1, revokedPermissions: 1 });
+});
+
+test('a dry run that was interrupted reads again what it has forgotten', async () => {
+  const { db } = core;
+  tell([...COMPANY, leaves, joins]);
+  let steps = 0;
+  const stop = new AbortController();
+  const dying = replaysOf(db, {
+    ...deps(),
+    chunkSize: 1,
+    clock: () => {
+      // One page for each window; then comes one chunk after another.
+      steps += 1;
+      if (steps > Math.ceil(DAYS / 30) + 2) stop.abort();
+      return new Date();
+    },
+  });
+  const { id } = await dying.start(aRequest({ source: 'WORKOS_EVENTS', dryRun: true }), operator);
+  await dying.run(stop.signal);
+  expect(await db.replay.findUniqueOrThrow({ where: { id } })).toMatchObject({ status: 'RUNNING', phase: 'PREVIEW' });
+  const next = new AbortController();
+  const second = replaysOf(db, deps());
+  const running = second.run(next.signal);
+  expect(await untilOver(second, id)).toMatchObject({ status: 'SUCCEEDED', fetched: 11, missing: 2, repaired: 2 });
+  next.abort();
+  await running;
 });
 
 test('an outage is waited out; a refusal ends the replay with what WorkOS said', async () => {
