@@ -217,7 +217,8 @@ async function open(
     closer.add('metrics', server.close);
   }
 
-  const migrated = await createMigratedCheck(api.db);
+  // Not over the callers' pool: one that they keep busy says nothing about the database, and every node has one.
+  const migrated = await createMigratedCheck(work.db);
   const readiness = createReadiness({
     migrated: () => within(READINESS_TIMEOUT_MS, 'database', migrated()),
     redis: stream ? stream.ping : null,

@@ -127,6 +127,7 @@ test('two connections and fifty slow queries: whoever waits too long is told so,
     // Life goes on, and so does the sync: it has connections of its own.
     for (let n = 0; n < 100; n += 1) company.step();
     await expectTruth(db);
+    expect((await fetch(`${url}/readyz`)).status, 'busy is not away').toBe(200);
     await waitFor('answers', () => (codes.UNAVAILABLE ?? 0) >= 50, { timeoutMs: 30_000, missing: () => codes });
   } finally {
     enough = true;
