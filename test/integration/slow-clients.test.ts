@@ -35,11 +35,13 @@ async function drip(begin: string[], drop: string | Buffer): Promise<string> {
   socket.on('data', (chunk) => {
     answer += chunk;
   });
-  socket.on('error', () => {});
+  socket.on('error', () => {}); // cut off in the middle of a drop
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   await once(socket, 'connect');
   socket.write(begin.join('\r\n'));
   const timer = setInterval(() => socket.write(drop), 30);
-  await once(socket, 'close').finally(() => clearInterval(timer));
+  await closed;
+  clearInterval(timer);
   return answer.split('\r\n')[0] ?? '';
 }
 
