@@ -13,9 +13,6 @@ export async function runService(config: Config): Promise<void> {
   const log = createLogger(config.logLevel);
   armFailpoints(config.failpoints);
   const signal = untilSignalled();
-  const runtime = await startRuntime(config, log, signal);
-  if (config.mode === 'start' && runtime.url !== null) process.stdout.write(renderBanner({ ...runtime, url: runtime.url }));
-  else log.info({ mode: config.mode, url: runtime.url }, 'ready');
   signal.addEventListener('abort', () => {
     log.info({ signal: signal.reason }, 'stopping');
     // Does not keep the process, but runs on when everything is closed: what still keeps it then must not do so for ever.
@@ -24,6 +21,9 @@ export async function runService(config: Config): Promise<void> {
       process.exit(1);
     }, STOP_TIMEOUT_MS).unref();
   });
+  const runtime = await startRuntime(config, log, signal);
+  if (config.mode === 'start' && runtime.url !== null) process.stdout.write(renderBanner({ ...runtime, url: runtime.url }));
+  else log.info({ mode: config.mode, url: runtime.url }, 'ready');
   await runtime.stopped;
   log.info('stopped');
 }
