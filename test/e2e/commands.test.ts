@@ -278,10 +278,10 @@ test('every command tells how it is used, with examples', async () => {
     'health',
     'catalog apply',
   ];
-  for (const command of commands) {
-    const { code, stdout } = await run(...command.split(' '), '--help');
-    expect(code, command).toBe(0);
-    expect(stdout, command).toMatch(/--json[\s\S]*Examples:\n {2}ADMIN_API_KEY=… access-service /);
+  const ran = await Promise.all(commands.map((command) => run(...command.split(' '), '--help')));
+  for (const [index, { code, stdout }] of ran.entries()) {
+    expect(code, commands[index]).toBe(0);
+    expect(stdout, commands[index]).toMatch(/--json[\s\S]*Examples:\n {2}ADMIN_API_KEY=… access-service /);
   }
 });
 
