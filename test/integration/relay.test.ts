@@ -92,7 +92,9 @@ test('a relay that died between append and mark is made up for, and the time of 
   const changes = await readAfter(opened.db, { after: 0n, limit: 10 });
   expect(await stream.append(changes)).toEqual({ known: 0 });
   // dies here
-  await untilIdle(relay());
+  const republished: unknown[] = [];
+  await untilIdle(relay({ counts: { republished: (reason, n) => republished.push([reason, n]) } }));
+  expect(republished).toEqual([['repeated', 3]]);
   expect(await streamed()).toEqual([1, 2, 3]);
   expect(await unpublished()).toBe(0);
   const times = () => opened.db.entitlementChange.findMany({ select: { publishedAt: true }, orderBy: { position: 'asc' } });

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createTail, type Tail, type TailOptions } from '../../src/feed/tail.ts';
 import { aChange, positions, range } from '../support/changes.ts';
 import { createFakeLog, type FakeLog } from '../support/fake-log.ts';
@@ -46,13 +46,16 @@ test('starts at the head: what is older must be read from the log', async () => 
 });
 
 test('takes what continues it without asking the log, and asks the log when something is missing', async () => {
-  const tail = await start();
+  const gapBackfilled = vi.fn();
+  const tail = await start({ counts: { gapBackfilled } });
   tail.offer(write(2));
   expect(tail.position()).toBe(2n);
+  expect(gapBackfilled).not.toHaveBeenCalled();
   write(2);
   tail.offer(write(1));
   expect(tail.position()).toBe(2n);
   await waitFor('the hole to be filled', () => tail.position() === 5n);
+  expect(gapBackfilled).toHaveBeenCalledOnce();
   expect(tail.after(0n, 10)).toHaveLength(5);
   tail.offer(log.changes);
   expect(positions(tail.after(0n, 10) as typeof log.changes)).toEqual(range(1, 5));
