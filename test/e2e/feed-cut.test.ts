@@ -54,7 +54,7 @@ async function write(count: number): Promise<void> {
 
 const beginning = async () => encodeCursor((await readHead(db)).logId, 0n);
 
-test('five hundred consumers that are cut off at once, twice, have every change exactly once, in order', async () => {
+test('five hundred consumers that are cut off at once, twice, have every change exactly once, in order', { timeout: 240_000 }, async () => {
   const options = { url: proxy.url, key: service.key, transport: 'WebSocket', count: EACH, filter: {}, after: await beginning() } as const;
   for (const _ of range(1, PROCESSES)) clients.push(startClients(options));
   const all = PROCESSES * EACH;
@@ -84,6 +84,7 @@ test('five hundred consumers that are cut off at once, twice, have every change 
   const { received, faults, ended } = await reportOf(clients);
   expect({ faults, ended }).toEqual({ faults: 0, ended: 0 });
   expect(new Set(received)).toEqual(new Set([written]));
+  await Promise.all(clients.splice(0).map((one) => one.stop()));
 });
 
 test('control: a client that comes again with the variables that it was given has changes twice', async () => {

@@ -5,9 +5,9 @@ import { connect, createServer, type Socket } from 'node:net';
 export interface CuttingProxy {
   url: string;
   connections(): number;
-  /** Resets every connection. Later ones pass. */
+  /** Ends every connection without a word. Later ones pass. */
   cut(): void;
-  /** Whether new connections are reset at once. */
+  /** Whether new connections are ended at once. */
   refuse(refusing: boolean): void;
   /** Nothing passes any more, and nobody is told. */
   freeze(): void;
@@ -20,7 +20,7 @@ export async function startCuttingProxy(port: number): Promise<CuttingProxy> {
   let frozen = false;
   let refusing = false;
   const server = createServer((near) => {
-    if (refusing) return near.resetAndDestroy();
+    if (refusing) return void near.destroy();
     const far = connect(port, '127.0.0.1');
     for (const [socket, other] of [
       [near, far],
@@ -41,7 +41,8 @@ export async function startCuttingProxy(port: number): Promise<CuttingProxy> {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
   const cut = () => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    // Not reset: that fails, and leaves the socket open, where one side has ended already.
+    for (const socket of sockets) socket.destroy();
   };
   return {
     url: `http://127.0.0.1:${address.port}`,
