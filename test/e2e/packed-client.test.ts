@@ -22,7 +22,7 @@ beforeAll(async () => {
   service = await startService('start', { DATABASE_URL: database.url, DATA_DIR: join(consumer.dir, 'data') });
   const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
   for (const name of ['app.mjs', 'worker.mjs']) await consumer.write(name, blockOf(readme, name));
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
