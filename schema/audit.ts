@@ -12,6 +12,10 @@ const AuditEntry = builder.prismaObject('AuditEntry', {
     id: t.exposeID('id'),
     at: t.expose('at', { type: 'DateTime' }),
     actor: t.exposeString('actor', { description: 'Name of the caller' }),
+    credential: t.exposeString('credential', {
+      nullable: true,
+      description: 'Id of the key, or `token` and its subject: names may be alike. null: the admin key',
+    }),
     action: t.exposeString('action', { description: 'Name of the mutation' }),
     organizationId: t.exposeID('organizationId', { nullable: true, description: 'null: of no single organization' }),
     target: t.exposeID('target', { nullable: true, description: 'What it was done to' }),

@@ -20,6 +20,10 @@ export interface Audit {
   record<T>(operation: AuditedOperation, work: () => Promise<T>): Promise<T>;
 }
 
+/** null: the admin key. */
+const credentialOf = ({ credential }: Caller): string | null =>
+  credential ? harmless(credential.kind === 'key' ? credential.id : `token ${credential.subject}`) : null;
+
 const MAX_ERROR_CHARACTERS = 500;
 
 /** What the caller was told; what went wrong inside is in the log. */
@@ -35,6 +39,7 @@ export function createAudit({ db, log }: { db: Db; log: Logger }): Audit {
       const { id } = await db.auditEntry.create({
         data: {
           actor: caller.name,
+          credential: credentialOf(caller),
           action,
           organizationId: caller.organizationId,
           target: targetOf(args),

@@ -3,6 +3,8 @@
 import { type GraphQLInputType, isEnumType, isListType, isNonNullType, isObjectType, isScalarType } from 'graphql';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { schema } from '../../schema/index.ts';
+import { createLogger } from '../../src/log.ts';
+import { createAudit } from '../../src/ops/audit.ts';
 import { inputOf } from '../../src/ops/audit-entry.ts';
 import { type Api, startApi } from '../support/api.ts';
 import { insertCompany } from '../support/company-rows.ts';
@@ -86,6 +88,19 @@ test('that it succeeded holds with what it did, or neither does', async () => {
   expect(await db.grant.count({ where: { reason: 'once' } })).toBe(1);
   expect((await entries()).at(-1)).toMatchObject({ action: 'grantRole', outcome: 'SUCCEEDED', finishedAt: expect.any(Date) });
   await allow();
+});
+
+test('keys of one name are told apart', async () => {
+  const caller = { name: 'billing', scopes: [], organizationId: null };
+  const audit = createAudit({ db: api.db, log: createLogger('silent') });
+  const expiresAt = new Date(0);
+  for (const credential of [
+    { kind: 'key' as const, id: 'ak_1', expiresAt },
+    { kind: 'token' as const, subject: 's', expiresAt },
+    undefined,
+  ])
+    await audit.record({ action: 'x', args: {}, caller: { ...caller, ...(credential && { credential }) } }, async () => 1);
+  expect((await entries()).map(({ credential }) => credential)).toEqual(['ak_1', 'token s', null]);
 });
 
 test('malformed text does not get an operation past the audit', async () => {

@@ -420,6 +420,7 @@ CREATE TABLE "audit_entry" (
     "id" TEXT COLLATE "C" NOT NULL,
     "at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "actor" TEXT COLLATE "C" NOT NULL,
+    "credential" TEXT COLLATE "C",
     "action" TEXT COLLATE "C" NOT NULL,
     "organization_id" TEXT COLLATE "C",
     "target" TEXT COLLATE "C",
