@@ -25,7 +25,7 @@ for (const [file, text] of generated) {
 }
 
 function printedHashes(): string {
-  const byName = [...loadPersistedOperations()].map(([hash, text]) => [/^\w+ (\w+)/.exec(text)?.[1] ?? '', hash] as const);
+  const byName = [...loadPersistedOperations().byHash].map(([hash, text]) => [/^\w+ (\w+)/.exec(text)?.[1] ?? '', hash] as const);
   return `${JSON.stringify(Object.fromEntries(byName.sort(([a], [b]) => (a < b ? -1 : 1))), null, 2)}\n`;
 }
 

@@ -137,9 +137,13 @@ const OPEN: Row[] = [
 
 const CLOSED: Row[] = [
   ['a plain question', { query: '{ caller { name } }' }, ['FORBIDDEN'], { http: 403, socket: 0 }],
-  ['the text of an operation that is known', { query: operation }, ['FORBIDDEN'], { http: 403, socket: 0 }],
+  ['the text of an operation that is known', { query: operation }, []],
+  ['that text in other lines', { query: operation.replace(/\s+/g, '\n\t') }, []],
+  ['that text and more', { query: `${operation} query { caller { name } }` }, ['FORBIDDEN'], { http: 403, socket: 0 }],
+  ['that text behind a comment', { query: `# x\n${operation}` }, ['FORBIDDEN'], { http: 403, socket: 0 }],
   ['text beside a name', { query: '{ caller { name } }', documentId: sha256(operation) }, ['FORBIDDEN'], { http: 403, socket: 0 }],
   ['no document', {}, ['FORBIDDEN'], { http: 403, socket: 0 }],
+  ['an operation that nobody knows', { documentId: sha256('{ unknown }') }, ['NOT_FOUND'], { http: 404, socket: 0 }],
   ['an operation by its hash', { extensions: { persistedQuery: { sha256Hash: sha256(operation) } } }, []],
   ['an operation by its id', { documentId: sha256(operation) }, []],
 ];
