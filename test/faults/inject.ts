@@ -13,7 +13,7 @@ export interface Injector {
 }
 
 const REPLAY = 'mutation ($input: ReplayEventsInput!) { replayEvents(input: $input) { id } }';
-const GRANT = 'mutation ($id: ID!) { grantRole(input: { userId: $id, role: "reader", reason: "soak" }) { grant { id } } }';
+const GRANT = 'mutation ($id: ID!) { grantRole(userId: $id, role: "reader", reason: "soak") { id } }';
 
 export const redisCli = async (port: number, ...args: string[]): Promise<string> =>
   (await promisify(execFile)('redis-cli', ['-p', String(port), ...args], { timeout: 5_000 })).stdout;

@@ -35,7 +35,11 @@ const PRELOAD = fileURLToPath(new URL('preload.ts', import.meta.url));
 const UNHANDLED = /^.*("level":"fatal"|unhandled|uncaught|ERR_UNHANDLED).*$/im;
 const KEY = 'test-key-0123456789abcdef';
 
+/** Of what was compiled before: these tests start a process every second. */
+const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/faults', import.meta.url));
+
 export const withMutations = (mutations: readonly Mutation[]): Record<string, string> => ({
+  NODE_COMPILE_CACHE: COMPILE_CACHE,
   NODE_OPTIONS: `--import=${PRELOAD}`,
   TEST_MUTATIONS: JSON.stringify(mutations),
 });

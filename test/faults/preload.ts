@@ -1,6 +1,6 @@
 // Loaded before the service (NODE_OPTIONS=--import=…): the defence that a control run switches off, by a mutated copy of one
 // module; a wrong clock; a stalled event loop. A mutation that no longer fits its module stops the process, so that no control goes stale unseen.
-import { registerHooks } from 'node:module';
+import { flushCompileCache, registerHooks } from 'node:module';
 
 /** In the module whose path ends in `file`, `from` becomes `to`. */
 export interface Mutation {
@@ -25,6 +25,9 @@ if (mutations.length > 0) {
     },
   });
 }
+
+// Most lives end by SIGKILL, which would leave nothing for the start of the next one (NODE_COMPILE_CACHE).
+setTimeout(flushCompileCache, 3_000).unref();
 
 // A stalled event loop: SIGUSR2 makes the process deaf and busy for a while.
 if (process.env.TEST_STALL_MS) {

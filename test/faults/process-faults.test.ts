@@ -89,8 +89,7 @@ faultTest({
   },
 });
 
-const GRANT =
-  'mutation ($id: ID!, $until: DateTime) { grantRole(input: { userId: $id, role: "reader", reason: "fault", expiresAt: $until }) { grant { id } } }';
+const GRANT = 'mutation ($id: ID!, $until: DateTime) { grantRole(userId: $id, role: "reader", reason: "fault", expiresAt: $until) { id } }';
 
 const epochs = async ({ db }: World): Promise<string> =>
   (await db.lease.findMany({ orderBy: { job: 'asc' } })).map(({ job, epoch }) => `${job} ${epoch}`).join(', ');
@@ -104,7 +103,7 @@ faultTest({
     world.steps(20);
     await slow?.start(withClock(-600_000));
     await waitFor('the slow one to lead', async () => (await world.db.lease.count()) === 5, { timeoutMs: 30_000 });
-    await everythingArrives(world, 'with a slow clock', patienceMs);
+    await everythingArrives(world, 'with a slow clock', 40_000);
     const before = await epochs(world);
     await fast?.start(withClock(600_000));
     await world.underLoad(() => delay(3_000));
@@ -133,8 +132,8 @@ faultTest({
     mutations: [
       {
         file: 'src/db/lease.ts',
-        from: '(TAKE, [',
-        to: "(TAKE.replaceAll('clock_timestamp()', 'to_timestamp(' + Date.now() / 1000 + ')'), [",
+        from: 'clock_timestamp()',
+        to: `clock_timestamp() + make_interval(secs => ${'$'}{Number(process.env.TEST_CLOCK_SHIFT_MS ?? 0) / 1000})`,
       },
     ],
     breaks: /leadership moved though nobody died/,

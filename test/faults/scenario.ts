@@ -25,7 +25,7 @@ export interface Scenario {
 
 const PATIENCE_MS = 40_000;
 const CONTROL_PATIENCE_MS = 8_000;
-const TIMEOUT = { timeout: 150_000 };
+const TIMEOUT = { timeout: 300_000 };
 
 async function inWorld<T>(options: WorldOptions, work: (world: World) => Promise<T>): Promise<T> {
   const world = await startWorld(options);
