@@ -107,8 +107,9 @@ async function goOn(tx: Tx, { directoryId, maxRevocations }: ReconcileRequest, c
   if (count === 0) throw await underWay(tx, directoryId);
   // Summed up anew.
   await tx.$executeRawUnsafe(FORGET_DIFFERENCE, waiting.id);
-  await tx.driftItem.deleteMany({ where: { reportId: waiting.id } });
+  await tx.$executeRawUnsafe(FORGET_ITEMS, waiting.id);
   return tx.driftReport.findUniqueOrThrow({ where: { id: waiting.id } });
 }
 
+const FORGET_ITEMS = 'DELETE FROM drift_item WHERE report_id = $1';
 const FORGET_DIFFERENCE = 'UPDATE drift_report SET difference = NULL WHERE id = $1';
