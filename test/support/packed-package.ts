@@ -23,7 +23,7 @@ export async function installPacked(dependencies: readonly string[]): Promise<Co
   const dir = await mkdtemp(join(tmpdir(), 'access-consumer-'));
   const installed = join(dir, 'node_modules');
   // --ignore-scripts: `prepare` would generate the database client anew under the feet of the other tests.
-  await run(process.execPath, ['build.ts'], { cwd: ROOT });
+  await run('npm', ['run', '--silent', 'build'], { cwd: ROOT });
   await run('npm', ['pack', '--ignore-scripts', '--pack-destination', dir], { cwd: ROOT });
   const [archive = ''] = (await readdir(dir)).filter((name) => name.endsWith('.tgz'));
   await run('tar', ['-xzf', archive], { cwd: dir });

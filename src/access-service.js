@@ -1,0 +1,3 @@
+#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=50
+// The heap is kept close to what is alive: a catch-up makes much that is dead at once. An installed package runs its compiled form, for Node strips no types under node_modules. The repository runs its sources.
+await import(import.meta.url.includes('/node_modules/') ? '../dist/src/cli.js' : './cli.ts');
