@@ -264,6 +264,18 @@ test('one reconciliation of a directory at a time; a new one takes the place of 
   expect(await rig.finish(next.id)).toMatchObject({ status: 'SUCCEEDED', repaired: 2 });
 });
 
+test('what was read can be forgotten, however much it was', async () => {
+  rig = await startRig({ users: 1 });
+  const { db } = rig.core;
+  const report = await rig.reconcile({}, async (row) => {
+    if (row.phase !== 'COMPARING' || row.progressKey === null) return;
+    const many = `INSERT INTO drift_read_member (report_id, user_id, group_id) SELECT $1, 'u000', 'g' || n FROM generate_series(1, 40000) AS n ON CONFLICT DO NOTHING`;
+    await db.$executeRawUnsafe(many, row.id);
+  });
+  expect(report).toMatchObject({ status: 'SUCCEEDED' });
+  expect(await db.driftReadMember.count()).toBe(0);
+});
+
 test('rows edited by hand are found, classified and repaired; a replay finds nothing to undo', async () => {
   rig = await startRig();
   const { db } = rig.core;
