@@ -24,8 +24,10 @@ export interface FaultProxy {
 interface Pair {
   near: Socket;
   far: Socket;
-  /** What the transaction sent so far, for `cutAtCommit`. */
-  sent: string;
+  /** The transaction sent what `cutAtCommit` waits for. */
+  lured: boolean;
+  /** Of what was sent, in case that the next chunk ends it. */
+  tail: string;
   /** Answers are swallowed; the first one ends the pair. */
   doomed: boolean;
 }
@@ -55,13 +57,11 @@ export async function startProxy(target: number): Promise<FaultProxy> {
   /** false: the pair has ended, and the chunk goes nowhere. */
   function watch(pair: Pair, chunk: Buffer): boolean {
     if (!ambush) return true;
-    const text = chunk.toString('latin1');
-    if (text.includes(BEGIN)) pair.sent = '';
-    const committing = text.includes(COMMIT);
-    if (!committing || !pair.sent.includes(ambush.after)) {
-      pair.sent = (pair.sent + text).slice(-20_000);
-      return true;
-    }
+    const text = pair.tail + chunk.toString('latin1');
+    pair.tail = text.slice(-ambush.after.length);
+    if (text.includes(BEGIN)) pair.lured = false;
+    pair.lured ||= text.includes(ambush.after);
+    if (!pair.lured || !text.includes(COMMIT)) return true;
     const { reachesServer, sprung } = ambush;
     ambush = undefined;
     pair.doomed = true;
@@ -71,7 +71,7 @@ export async function startProxy(target: number): Promise<FaultProxy> {
   }
 
   const server = createServer((near) => {
-    const pair: Pair = { near, far: connect(port, '127.0.0.1'), sent: '', doomed: false };
+    const pair: Pair = { near, far: connect(port, '127.0.0.1'), lured: false, tail: '', doomed: false };
     pairs.add(pair);
     for (const socket of [near, pair.far]) {
       socket.on('error', () => {});

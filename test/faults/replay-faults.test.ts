@@ -5,9 +5,6 @@ import { buryLeases, everythingArrives, faultTest } from './scenario.ts';
 import type { World } from './world.ts';
 
 const REPLAY = 'mutation ($input: ReplayEventsInput!) { replayEvents(input: $input) { id } }';
-/** Chunks of the preview, one an organization; the next one is the first that repairs. */
-const PREVIEWED_CHUNKS = 3;
-
 const startReplay = async ({ serves }: World, input: Record<string, unknown>): Promise<void> => {
   await serves[0]?.query(REPLAY, { input: { reason: 'fault', ...input } });
 };
@@ -20,19 +17,34 @@ async function loseMemberships(world: World): Promise<void> {
   await world.db.membership.deleteMany({});
 }
 
+// At its failpoint it waits inside the transaction that repairs.
+const REPAIRING = `
+  SELECT 1 FROM replay WHERE phase = 'REPAIR' AND EXISTS (
+    SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' AND state_change < now() - interval '300 milliseconds')`;
+
+/** SIGKILL with a chunk repaired and not committed. */
+async function dieWhileRepairing(world: World): Promise<void> {
+  const [worker] = world.works;
+  await buryLeases(world);
+  await worker?.start({ FAILPOINTS: 'replay-before-commit=sleep:1500' });
+  await waitFor('a replay to repair', async () => (await world.db.$queryRawUnsafe<unknown[]>(REPAIRING)).length > 0, {
+    timeoutMs: 60_000,
+    missing: () => world.db.replay.findMany(),
+  });
+  await worker?.kill();
+  await buryLeases(world);
+  await worker?.start();
+}
+
 faultTest({
   name: 'F25: a replay is killed midway, overlaps another, and runs during live sync',
   world: { serves: 1, works: 1, subscribers: ['client'] },
   async run(world, patienceMs) {
-    const { db, works } = world;
+    const { db } = world;
     await loseMemberships(world);
     await startReplay(world, { from: new Date(0).toISOString() });
     await startReplay(world, { organizationId: 'org_1' });
-    await buryLeases(world);
-    const died = await works[0]?.startDoomed({ FAILPOINTS: `replay-before-commit=kill@${PREVIEWED_CHUNKS + 1}` }, () => delay(40_000));
-    if (!died) throw new Error('the replay did not come so far');
-    await buryLeases(world);
-    await works[0]?.start();
+    await dieWhileRepairing(world);
     await world.underLoad(async () => {
       await waitFor('both replays to end', async () => (await db.replay.count({ where: { status: 'SUCCEEDED' } })) === 2, {
         timeoutMs: patienceMs + 30_000,
@@ -55,13 +67,10 @@ faultTest({
     ],
     breaks: /I1, state and truth differ/,
     async run(world) {
-      const { db, works } = world;
+      const { db } = world;
       await loseMemberships(world);
       await startReplay(world, { from: new Date(0).toISOString() });
-      await buryLeases(world);
-      await works[0]?.startDoomed({ FAILPOINTS: `replay-before-commit=kill@${PREVIEWED_CHUNKS + 1}` }, () => delay(40_000));
-      await buryLeases(world);
-      await works[0]?.start();
+      await dieWhileRepairing(world);
       await waitFor('the replay to end', async () => (await db.replay.count({ where: { status: 'SUCCEEDED' } })) === 1, {
         timeoutMs: 60_000,
         missing: () => db.replay.findMany(),
