@@ -50,7 +50,9 @@ export async function startProxy(target: number): Promise<FaultProxy> {
 
   const end = (pair: Pair): void => {
     pairs.delete(pair);
-    pair.near.resetAndDestroy();
+    // A reset after an end is refused, and would leave the socket behind.
+    if (pair.near.writableEnded) pair.near.destroy();
+    else pair.near.resetAndDestroy();
     pair.far.destroy();
   };
 
