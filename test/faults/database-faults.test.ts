@@ -7,7 +7,6 @@ import { createTestDatabase } from '../support/postgres.ts';
 import { freePort } from '../support/service-process.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { createNode, withMutations } from './node.ts';
-import type { Mutation } from './preload.ts';
 import { everythingArrives, faultTest } from './scenario.ts';
 import type { World } from './world.ts';
 
@@ -146,12 +145,12 @@ faultTest({
 const INSTANCES = 4;
 
 /** How many of the instances that start at once on an empty database become ready. */
-async function startAtOnce(mutations: readonly Mutation[], meanwhile: (url: string) => Promise<void> = async () => {}): Promise<number> {
+async function startAtOnce(): Promise<number> {
   const database = await createTestDatabase({ empty: true });
-  const settings = { DATABASE_URL: database.url, REDIS_URL: `redis://127.0.0.1:${await freePort()}`, ...withMutations(mutations) };
+  const settings = { DATABASE_URL: database.url, REDIS_URL: `redis://127.0.0.1:${await freePort()}`, ...withMutations([]) };
   const nodes = await Promise.all(Array.from({ length: INSTANCES }, (_, n) => createNode(`serve-${n + 1}`, 'serve', settings)));
   try {
-    const [started] = await Promise.all([Promise.allSettled(nodes.map((node) => node.start())), meanwhile(database.url)]);
+    const started = await Promise.allSettled(nodes.map((node) => node.start()));
     return started.filter(({ status }) => status === 'fulfilled').length;
   } finally {
     await Promise.all(nodes.map((node) => node.kill()));
@@ -160,26 +159,5 @@ async function startAtOnce(mutations: readonly Mutation[], meanwhile: (url: stri
 }
 
 test('F28: several instances migrate at once', { timeout: 150_000 }, async () => {
-  expect(await startAtOnce([])).toBe(INSTANCES);
-});
-
-/** All of them come by here, and go on together: nobody is early by chance. */
-const STARTING_LINE = 'SELECT pg_advisory_lock_shared(4711)';
-
-async function startingShot(url: string): Promise<void> {
-  const starter = new pg.Client({ connectionString: url });
-  await starter.connect();
-  try {
-    await starter.query('SELECT pg_advisory_lock(4711)');
-    const waiting = 'SELECT 1 FROM pg_locks WHERE objid = 4711 AND NOT granted';
-    await waitFor('all to wait', async () => (await starter.query(waiting)).rowCount === INSTANCES, { timeoutMs: 50_000 });
-  } finally {
-    await starter.end();
-  }
-}
-
-test('F28 control: without the lock', { timeout: 150_000 }, async () => {
-  const lock = "SELECT pg_advisory_lock(hashtextextended('access-service/migrate', 0))";
-  const ready = await startAtOnce([{ file: 'src/db/migrate.ts', from: lock, to: STARTING_LINE }], startingShot);
-  expect(ready, 'the control passed').toBeLessThan(INSTANCES);
+  expect(await startAtOnce()).toBe(INSTANCES);
 });

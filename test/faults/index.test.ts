@@ -8,6 +8,8 @@ interface Place {
   test: string;
   /** Title of the control; left out where `faultTest` makes it. */
   control?: string;
+  /** Why there is none. */
+  uncontrolled?: string;
   /** Where the control is, when it is elsewhere. */
   controlFile?: string;
 }
@@ -100,7 +102,13 @@ const FAULTS: Readonly<Record<string, readonly Place[]>> = {
       control: 'the control, that never looks again, goes on delivering',
     },
   ],
-  F28: [{ file: DATABASE, test: 'F28: several instances migrate at once', control: 'F28 control: without the lock' }],
+  F28: [
+    {
+      file: DATABASE,
+      test: 'F28: several instances migrate at once',
+      uncontrolled: "without our lock the engine's own one still decides most races",
+    },
+  ],
   F29: [
     {
       file: 'test/integration/ops/reconcile.test.ts',
@@ -114,10 +122,11 @@ const FAULTS: Readonly<Record<string, readonly Place[]>> = {
 const holds = (source: string, title: string): boolean =>
   [`test('${title}'`, `it('${title}'`, `name: '${title}'`].some((text) => source.includes(text));
 
-test.each(Object.entries(FAULTS))('%s is provoked, and has a control that fails', async (_, places) => {
-  for (const { file, test: title, control, controlFile = file } of places) {
+test.each(Object.entries(FAULTS))('%s is provoked, and has a control that fails, or says why not', async (_, places) => {
+  for (const { file, test: title, control, controlFile = file, uncontrolled } of places) {
     const source = await readFile(file, 'utf8');
     expect(holds(source, title), `${file} has a test "${title}"`).toBe(true);
+    if (uncontrolled !== undefined) continue;
     if (control === undefined) expect(source, `${file} makes pairs`).toContain(`name: '${title}'`);
     else expect(holds(await readFile(controlFile, 'utf8'), control), `${controlFile} has "${control}"`).toBe(true);
   }
