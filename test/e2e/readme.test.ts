@@ -58,7 +58,10 @@ describe('the README', () => {
     };
     // From a checkout the binary is not on the PATH; npx finds it in an installed package.
     const here = script.replaceAll('npx access-service', `node ${join(ROOT, 'src/cli.ts')}`);
-    const { stdout } = await run('bash', ['-c', kind === 'stream' ? `${here.trimEnd()} || [ $? = 28 ]` : `set -e\n${here}`], { cwd: dir, env });
+    const { stdout } = await run('bash', ['-c', kind === 'stream' ? `${here.trimEnd()} || [ $? = 28 ]` : `set -e\n${here}`], {
+      cwd: dir,
+      env,
+    });
     expect(stdout).not.toContain('"errors"');
     switch (kind) {
       case 'stream':
