@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { expect, test } from 'vitest';
+import { MIGRATIONS_DIR, readMigrations } from '../../src/db/migrate.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { freePort } from '../support/service-process.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -160,4 +161,24 @@ async function startAtOnce(): Promise<number> {
 
 test('F28: several instances migrate at once', { timeout: 150_000 }, async () => {
   expect(await startAtOnce()).toBe(INSTANCES);
+});
+
+// Our lock and the engine's own are both off here: with one of them the race is decided by chance, and a control must fail always.
+test('F28: control: without any lock two that found nothing applied both begin, and one fails', async () => {
+  const database = await createTestDatabase({ empty: true });
+  const instances = [new pg.Client({ connectionString: database.url }), new pg.Client({ connectionString: database.url })];
+  try {
+    const [first] = await readMigrations(MIGRATIONS_DIR);
+    await Promise.all(instances.map((instance) => instance.connect()));
+    for (const instance of instances) {
+      const { rows } = await instance.query("SELECT to_regclass('_prisma_migrations') AS history");
+      expect(rows).toEqual([{ history: null }]);
+    }
+    const outcomes = await Promise.allSettled(instances.map((instance) => instance.query(first?.sql ?? '')));
+    const failed = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason)] : []));
+    expect(failed).toEqual([expect.stringMatching(/already exists|duplicate key/)]);
+  } finally {
+    await Promise.all(instances.map((instance) => instance.end()));
+    await database.drop();
+  }
 });
