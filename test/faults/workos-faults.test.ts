@@ -137,15 +137,15 @@ faultTest({
     await everythingArrives(world, 'after the deletions', patienceMs);
   },
   control: {
-    without: 'the deletion of a group does not reach its members',
+    without: 'the deletion of a directory does not reach its people',
     mutations: [
       {
-        file: 'src/apply/fold-group.ts',
-        from: 'for (const userId of set.membersOf.get(groupId) ?? []) touched.add(userId);',
-        to: 'void [set, touched, groupId];',
+        file: 'src/apply/fold-directory.ts',
+        from: 'if (user.directoryId === row.id) buryUser(step, user, version);',
+        to: 'if (user.directoryId === row.id) void buryUser;',
       },
     ],
-    breaks: /everything to arrive after the deletions[\s\S]*I1/,
+    breaks: /I1/,
   },
 });
 
