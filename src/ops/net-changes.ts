@@ -1,10 +1,12 @@
 // Pure: from the steps of a fold to one net change per account.
 import { diffEffective } from '../entitlements/diff.ts';
 import type { AccessTransition, Transition } from '../entitlements/transition.ts';
-import type { AccountChange } from './revocation-guard.ts';
+import type { AccessChange } from '../model/change.ts';
 
 /** Accounts whose roles or permissions differ in the end. */
-export function netChanges(transitions: readonly Transition[]): AccountChange[] {
+export function netChanges(
+  transitions: readonly Transition[],
+): Pick<AccessChange, 'userId' | 'grantedPermissions' | 'revokedPermissions'>[] {
   const byUser = new Map<string, { first: AccessTransition; last: AccessTransition }>();
   for (const transition of transitions) {
     if (transition.kind !== 'access') continue;

@@ -4,10 +4,10 @@
 import { loadWorkingSet } from '../apply/load-working-set.ts';
 import { saveWorkingSet } from '../apply/save-working-set.ts';
 import type { Tx } from '../db/client.ts';
-import { diffEffective } from '../entitlements/diff.ts';
-import type { AccessTransition, Transition } from '../entitlements/transition.ts';
+import type { Transition } from '../entitlements/transition.ts';
 import type { AccessChange, Cause } from '../model/change.ts';
 import { readLocalLog, readSurroundings } from './local-log.ts';
+import { netChanges } from './net-changes.ts';
 import { readContradictions } from './replay-contradictions.ts';
 import type { ReplayKey } from './replay-keys.ts';
 import { assumeFrame, type Frame, type FrameRepair, repairFrame, repairUsers } from './replay-repair.ts';
@@ -109,7 +109,7 @@ export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkR
     await saveWorkingSet(tx, stored, { requestImports: false });
     return {
       repaired: repair.repaired,
-      previews: previewsOf(repair.transitions),
+      previews: netChanges(repair.transitions),
       transitions: repair.transitions,
       frame: { seen: new Set([...scope.groups, ...scope.directories, ...scope.organizations]), altered: frame.altered },
     };
@@ -120,18 +120,4 @@ async function ownKeys(tx: Tx, keys: readonly ReplayKey[], tenant: string): Prom
   const ids = keys.map(({ id }) => id);
   const foreign = new Set((await tx.$queryRawUnsafe<{ id: string }[]>(FOREIGN, ids, tenant)).map(({ id }) => id));
   return keys.filter(({ id }) => !foreign.has(id));
-}
-
-function previewsOf(transitions: readonly Transition[]): ChangePreview[] {
-  const byUser = new Map<string, { first: AccessTransition; last: AccessTransition }>();
-  for (const transition of transitions) {
-    if (transition.kind !== 'access') continue;
-    byUser.set(transition.userId, { first: byUser.get(transition.userId)?.first ?? transition, last: transition });
-  }
-  return [...byUser].flatMap(([userId, { first, last }]) => {
-    const difference = diffEffective(first.before, last.after);
-    if (!difference) return [];
-    const { grantedPermissions, revokedPermissions } = difference;
-    return [{ userId, grantedPermissions, revokedPermissions }];
-  });
 }
