@@ -15,7 +15,13 @@ interface UserFacts {
   directoryRoles: string[];
   groups: { id: string; name: string }[];
   grants: { id: string; role: string; expiresAt: string | null }[];
-  effective: Effective | null;
+  /** What is stored now, under the organization and directory that it names. */
+  effective: (Effective & { organizationId: string; directoryId: string }) | null;
+}
+
+export interface DerivableUser extends Omit<UserFacts, 'grants' | 'groups' | 'directoryRoles' | 'inForce'> {
+  /** What the tables give; paths that `previous` has too keep their beginning. */
+  derive(previous: Effective, cause: Cause): Effective;
 }
 
 // Per user: primary keys of user, directory, organization, effective_entitlement; membership by (user_id); grant by (user_id).
@@ -26,13 +32,14 @@ const FACTS = `
           WHERE m.user_id = u.id AND m.active) AS groups,
          (SELECT coalesce(json_agg(json_build_object('id', t.id, 'role', t.role, 'expiresAt', t.expires_at)), '[]') FROM "grant" t
           WHERE t.user_id = u.id AND t.organization_id = u.organization_id AND t.revoked_at IS NULL) AS grants,
-         (SELECT json_build_object('roles', e.roles, 'permissions', e.permissions, 'reasons', e.reasons) FROM effective_entitlement e
+         (SELECT json_build_object('roles', e.roles, 'permissions', e.permissions, 'reasons', e.reasons, 'organizationId', e.organization_id,
+            'directoryId', e.directory_id) FROM effective_entitlement e
           WHERE e.user_id = u.id AND e.to_position = 9223372036854775807) AS effective
   FROM directory_user u JOIN directory d ON d.id = u.directory_id JOIN organization o ON o.id = u.organization_id
   WHERE u.id = ANY($1::text[]) ORDER BY u.id`;
 
-/** One transition per known user, also where nothing altered (entitlements/store.ts drops those). */
-export async function recomputeUsers(tx: Tx, userIds: readonly string[], cause: Cause): Promise<AccessTransition[]> {
+/** In id order; unknown ones are left out. */
+export async function readDerivable(tx: Tx, userIds: readonly string[]): Promise<DerivableUser[]> {
   if (userIds.length === 0) return [];
   const users = await tx.$queryRawUnsafe<UserFacts[]>(FACTS, userIds);
   const catalogs = await loadCatalogs(
@@ -42,11 +49,19 @@ export async function recomputeUsers(tx: Tx, userIds: readonly string[], cause: 
   return users.flatMap((user) => {
     const catalog = catalogs.get(user.organizationId);
     if (!catalog) return [];
-    const before = user.effective ?? NO_ACCESS;
     const grants = user.grants.map((grant) => ({ ...grant, expiresAt: grant.expiresAt ? new Date(grant.expiresAt) : null }));
-    const after = computeEffective({ ...user, grants }, catalog, before, { at: cause.occurredAt, eventId: cause.eventId });
-    const { id: userId, organizationId, directoryId } = user;
-    return [{ kind: 'access', userId, organizationId, directoryId, before, after, cause }];
+    const { id, organizationId, directoryId, effective } = user;
+    const derive: DerivableUser['derive'] = (previous, { occurredAt, eventId }) =>
+      computeEffective({ ...user, grants }, catalog, previous, { at: occurredAt, eventId });
+    return [{ id, organizationId, directoryId, effective, derive }];
+  });
+}
+
+/** One transition per known user, also where nothing altered (entitlements/store.ts drops those). */
+export async function recomputeUsers(tx: Tx, userIds: readonly string[], cause: Cause): Promise<AccessTransition[]> {
+  return (await readDerivable(tx, userIds)).map(({ id: userId, organizationId, directoryId, effective, derive }) => {
+    const before = effective ?? NO_ACCESS;
+    return { kind: 'access', userId, organizationId, directoryId, before, after: derive(before, cause), cause };
   });
 }
 

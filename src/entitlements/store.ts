@@ -93,7 +93,7 @@ export async function storeTransitions(tx: Tx, transitions: readonly Transition[
       continue;
     }
     const { before, after, organizationId, directoryId, userId, cause } = transition;
-    if (sameEffective(before, after)) continue;
+    if (!transition.anew && sameEffective(before, after)) continue;
     const difference = diffEffective(before, after);
     access.push({ transition, offset: changes.length + 1 });
     if (difference) changes.push({ organizationId, directoryId, userId, ...difference, cause });

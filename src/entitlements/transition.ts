@@ -11,6 +11,8 @@ export interface AccessTransition {
   before: Effective;
   after: Effective;
   cause: Cause;
+  /** Written even where `before` says the same: what is stored does not. */
+  anew?: true;
 }
 
 export interface MembershipTransition {

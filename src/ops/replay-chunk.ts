@@ -1,9 +1,12 @@
-// Re-derives some keys of one partition in the caller's transaction and repairs what differs, but for the change log: the
-// caller stores the transitions last. The partition is locked first, so apply is not at work on these rows: what is PENDING
-// stays so until afterwards, and is neither in the shadow nor in the rows that the shadow is compared with.
+// Re-derives some keys of one partition in the caller's transaction and repairs what differs, but for what follows from the
+// rows: that is stated from the tables once they are right, and the caller stores it last. The partition is locked first, so
+// apply is not at work on these rows: what is PENDING stays so until afterwards, and is neither in the shadow nor in the rows
+// that the shadow is compared with.
 import { loadWorkingSet } from '../apply/load-working-set.ts';
 import { saveWorkingSet } from '../apply/save-working-set.ts';
+import type { DirectoryRow, GroupRow, OrganizationRow, WorkingSet } from '../apply/working-set.ts';
 import type { Tx } from '../db/client.ts';
+import { restateUsers } from '../entitlements/restate.ts';
 import type { Transition } from '../entitlements/transition.ts';
 import type { AccessChange, Cause } from '../model/change.ts';
 import { readLocalLog, readSurroundings } from './local-log.ts';
@@ -90,7 +93,7 @@ export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkR
     const facts = factsNaming(shadow, { ...scope, groups: around.groups, others: concerned });
     const stored = await loadWorkingSet(tx, [{ version: '', facts, cause }]);
     const elsewhere = [...stored.directories.values()].some((row) => row.organizationId !== within);
-    assumeFrame(stored, assumed);
+    writeAssumed(stored, assumed, around.groups);
     const contradictions = await readContradictions(tx, stored);
     const frame = repairFrame(stored, shadow, scope, contradictions);
     if (within !== null && (elsewhere || frame.moves)) throw new NeedsEnvironmentError(`more than ${within} is concerned`);
@@ -107,13 +110,23 @@ export async function repairChunk(tx: Tx, request: ChunkRequest): Promise<ChunkR
     const repair = repairUsers(stored, shadow, { users, concerned: new Set(concerned.keys()), contradictions, cause });
     if (repair.phantoms.length > 0) await tx.$executeRawUnsafe(PHANTOMS, JSON.stringify(repair.phantoms));
     await saveWorkingSet(tx, stored, { requestImports: false });
+    const transitions = await restateUsers(tx, [...users].sort(), cause);
     return {
-      repaired: repair.repaired,
-      previews: netChanges(repair.transitions),
-      transitions: repair.transitions,
+      repaired: new Set([...repair.repaired, ...transitions.map(({ userId }) => userId)]),
+      previews: netChanges(transitions),
+      transitions,
       frame: { seen: new Set([...scope.groups, ...scope.directories, ...scope.organizations]), altered: frame.altered },
     };
   }
+}
+
+/** In a preview, whose every chunk is taken back: what chunks before this one would have left in the tables. */
+function writeAssumed(stored: WorkingSet, assumed: Frame, groups: ReadonlySet<string>): void {
+  assumeFrame(stored, assumed);
+  const { dirty } = stored;
+  for (const id of assumed.organizations.keys()) dirty.organizations.add(stored.organizations.get(id) as OrganizationRow);
+  for (const id of assumed.directories.keys()) dirty.directories.add(stored.directories.get(id) as DirectoryRow);
+  for (const id of assumed.groups.keys()) if (groups.has(id)) dirty.groups.add(stored.groups.get(id) as GroupRow);
 }
 
 async function ownKeys(tx: Tx, keys: readonly ReplayKey[], tenant: string): Promise<ReplayKey[]> {

@@ -1,5 +1,4 @@
-// Stored columns that contradict their own row: what is derived from registers but kept for queries, and effective access
-// that stands under another organization than its user.
+// Stored columns that contradict their own row: what is derived from registers but kept for queries.
 import type { WorkingSet } from '../apply/working-set.ts';
 import type { Tx } from '../db/client.ts';
 import type { Contradictions } from './replay-repair.ts';
@@ -11,9 +10,7 @@ const CONTRADICTIONS = `
     WHERE id = ANY($2::text[]) AND state <> CASE WHEN deleted_version > alive_version THEN 'DELETED' ELSE source_state END
   UNION ALL SELECT 'groups', id FROM directory_group WHERE id = ANY($3::text[]) AND deleted <> (deleted_version > alive_version)
   UNION ALL SELECT 'users', id FROM directory_user
-    WHERE id = ANY($4::text[]) AND state <> CASE WHEN deleted_version > alive_version THEN 'DELETED' ELSE source_state END
-  UNION ALL SELECT 'effective', u.id FROM directory_user u JOIN effective_entitlement e ON e.user_id = u.id AND e.to_position = 9223372036854775807
-    WHERE u.id = ANY($4::text[]) AND (e.organization_id <> u.organization_id OR e.directory_id <> u.directory_id)`;
+    WHERE id = ANY($4::text[]) AND state <> CASE WHEN deleted_version > alive_version THEN 'DELETED' ELSE source_state END`;
 
 export async function readContradictions(tx: Tx, { organizations, directories, groups, users }: WorkingSet): Promise<Contradictions> {
   const rows = await tx.$queryRawUnsafe<{ of: keyof Contradictions; id: string }[]>(
@@ -29,6 +26,5 @@ export async function readContradictions(tx: Tx, { organizations, directories, g
     directories: ids('directories'),
     groups: ids('groups'),
     users: ids('users'),
-    effective: ids('effective'),
   };
 }

@@ -1,6 +1,7 @@
-// Pure: stored rows against the shadow of their log. Alters the stored working set where it says something else, marks it
-// dirty, and says what access follows. Two steps, because a wrong row of the frame (organization, directory, group) concerns
-// people who were not asked about: they must be derived too before anything of theirs is settled.
+// Pure: stored rows against the shadow of their log. Alters the stored working set where it says something else, and marks it
+// dirty; what access follows is stated once they are written (entitlements/restate.ts). Two steps, because a wrong row of the
+// frame (organization, directory, group) concerns people who were not asked about: they must be derived too before anything of
+// theirs is settled.
 //
 // What the log does not hold at all is left as it is: the absence of a log proves nothing.
 import { settleUser } from '../apply/settle-user.ts';
@@ -16,9 +17,7 @@ import {
   type WorkingSet,
 } from '../apply/working-set.ts';
 import { sameEffective } from '../entitlements/diff.ts';
-import type { Transition } from '../entitlements/transition.ts';
 import type { Cause } from '../model/change.ts';
-import { type Effective, NO_ACCESS } from '../model/entitlement.ts';
 import { NO_VERSION } from '../model/version.ts';
 import { sameDirectory, sameGroup, sameMembership, sameOrganization, sameUser } from './replay-compare.ts';
 
@@ -36,7 +35,6 @@ export interface Contradictions {
   groups: ReadonlySet<string>;
   directories: ReadonlySet<string>;
   organizations: ReadonlySet<string>;
-  effective: ReadonlySet<string>;
 }
 
 /** Rows on which the access of many depends. */
@@ -46,7 +44,7 @@ export const emptyFrame = (): Frame => ({ organizations: new Map(), directories:
 
 export const sizeOfFrame = ({ organizations, directories, groups }: Frame): number => organizations.size + directories.size + groups.size;
 
-/** Takes rows as if they stood in the tables, where those hold others of the same id. */
+/** Takes rows in place of others of the same id. */
 export function assumeFrame(into: Frame, assumed: Frame): void {
   const assume = <T>(rows: Map<string, T>, others: ReadonlyMap<string, T>): void => {
     for (const [id, row] of others) rows.set(id, { ...row });
@@ -66,8 +64,8 @@ export interface FrameRepair {
 }
 
 export interface UserRepair {
+  /** Users whose rows differed. */
   repaired: Set<string>;
-  transitions: Transition[];
   /** Membership rows that nothing in the log stands for. */
   phantoms: { user_id: string; group_id: string }[];
 }
@@ -147,13 +145,13 @@ export function repairUsers(
   options: { users: ReadonlySet<string>; concerned: ReadonlySet<string>; contradictions: Contradictions; cause: Cause },
 ): UserRepair {
   const { users, concerned, contradictions, cause } = options;
-  const repair: UserRepair = { repaired: new Set(), transitions: [], phantoms: [] };
+  const repair: UserRepair = { repaired: new Set(), phantoms: [] };
   const step: Step = { stored, shadow, cause, repair };
   for (const userId of [...users].sort()) {
     if (!hasLog(shadow, userId) && !concerned.has(userId)) continue;
     repairUser(step, userId, contradictions.users.has(userId));
     repairMemberships(step, userId);
-    settle(step, userId, contradictions.effective.has(userId));
+    settle(step, userId);
   }
   return repair;
 }
@@ -161,7 +159,7 @@ export function repairUsers(
 const hasLog = (shadow: WorkingSet, userId: string): boolean => shadow.users.has(userId) || shadow.memberships.has(userId);
 
 /** Whose log shows no user stays, but follows the directory. */
-function repairUser({ stored, shadow, cause, repair }: Step, userId: string, contradicted: boolean): void {
+function repairUser({ stored, shadow, repair }: Step, userId: string, contradicted: boolean): void {
   const before = stored.users.get(userId);
   const row = shadow.users.get(userId) ?? before;
   if (!row) return;
@@ -175,28 +173,17 @@ function repairUser({ stored, shadow, cause, repair }: Step, userId: string, con
   stored.users.set(userId, after);
   stored.dirty.users.add(after);
   repair.repaired.add(userId);
-  const access = stored.effective.get(userId);
-  if (!before || !access || (before.organizationId === after.organizationId && before.directoryId === after.directoryId)) return;
-  // Access under another organization ends before anything counts under this one.
-  const { organizationId, directoryId } = before;
-  repair.transitions.push({ kind: 'access', userId, organizationId, directoryId, before: access, after: NO_ACCESS, cause });
-  stored.effective.set(userId, NO_ACCESS);
 }
 
-function repairMemberships({ stored, shadow, cause, repair }: Step, userId: string): void {
+function repairMemberships({ stored, shadow, repair }: Step, userId: string): void {
   const present = stored.memberships.get(userId) ?? new Map<string, MembershipRow>();
   const right = hasLog(shadow, userId) ? (shadow.memberships.get(userId) ?? new Map<string, MembershipRow>()) : new Map(present);
-  const end = ({ groupId, organizationId }: MembershipRow): void => {
-    repair.transitions.push({ kind: 'membership', userId, groupId, organizationId, active: false, cause });
-  };
   for (const row of right.values()) {
     const before = present.get(row.groupId);
     const directory = stored.directories.get(row.directoryId);
     const organizationId = directory?.organizationId ?? row.organizationId;
-    const moved = before !== undefined && before.organizationId !== organizationId;
-    const after: MembershipRow = { ...row, organizationId, active: before?.active === true && !moved };
+    const after: MembershipRow = { ...row, organizationId, active: before?.active === true };
     if (before && sameMembership(before, after, directory?.importedVersion ?? NO_VERSION)) continue;
-    if (before?.active && moved) end(before);
     putMembership(stored, after);
     stored.dirty.memberships.add(after);
     repair.repaired.add(userId);
@@ -207,22 +194,15 @@ function repairMemberships({ stored, shadow, cause, repair }: Step, userId: stri
     stored.membersOf.get(row.groupId)?.delete(userId);
     repair.phantoms.push({ user_id: userId, group_id: row.groupId });
     repair.repaired.add(userId);
-    if (row.active) end(row);
   }
 }
 
-/** What follows from the rows as they are now; only what differs from what is stored is kept. */
-function settle({ stored, cause, repair }: Step, userId: string, misplaced: boolean): void {
+/** Which memberships count now, and whether the account must be read again. */
+function settle({ stored, cause, repair }: Step, userId: string): void {
   const asked = stored.refreshes.has(userId);
   for (const transition of settleUser(stored, userId, cause)) {
-    const unaltered = transition.kind === 'access' && !misplaced && sameEffective(transition.before, transition.after);
-    if (unaltered) continue;
-    repair.repaired.add(userId);
-    repair.transitions.push(transition.kind === 'access' ? { ...transition, before: unexplained(transition.before) } : transition);
+    if (transition.kind === 'membership' || !sameEffective(transition.before, transition.after)) repair.repaired.add(userId);
   }
   // Wrong rows may have kept an account from being read again; right ones have seen to it already.
   if (!asked && !repair.repaired.has(userId)) stored.refreshes.delete(userId);
 }
-
-/** Without its reasons it equals nothing, so that it is written anew whatever is wrong with it. */
-const unexplained = (effective: Effective): Effective => ({ ...effective, reasons: NO_ACCESS.reasons });

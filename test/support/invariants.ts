@@ -5,9 +5,9 @@ import type { Db } from '../../src/db/client.ts';
 import { readSnapshotPage } from '../../src/entitlements/snapshot.ts';
 import { type Access, naiveAccess } from './naive-access.ts';
 
-const OPEN = 9_223_372_036_854_775_807n;
+export const OPEN = 9_223_372_036_854_775_807n;
 
-const plain = (access: ReadonlyMap<string, Access>): Record<string, Access> =>
+export const plain = (access: ReadonlyMap<string, Access>): Record<string, Access> =>
   Object.fromEntries(
     [...access]
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -102,7 +102,7 @@ async function snapshotOf(db: Db, asOf: bigint): Promise<Record<string, Access>>
   return plain(all);
 }
 
-async function expectIntervals(db: Db): Promise<void> {
+export async function expectIntervals(db: Db): Promise<void> {
   const intervals = await db.membershipInterval.findMany({ orderBy: [{ userId: 'asc' }, { groupId: 'asc' }, { fromPosition: 'asc' }] });
   const active = await db.membership.findMany({ where: { active: true } });
   const key = (row: { userId: string; groupId: string; organizationId: string }): string =>
