@@ -1,0 +1,237 @@
+// B4: one change to 1,000 and to 10,000 subscribers of one node, who all ask the same or who ask 1,000 different things. Each
+// change begins when the one before has arrived everywhere. Ours: the change stands in the log and is handed to Redis, as a relay
+// does; a `serve` process delivers it, to callers with keys, from cursors. Others get the same change, as the same text, over Redis.
+import { appendChanges } from '../../../src/changes/append.ts';
+import { readHead } from '../../../src/changes/head.ts';
+import { FOLLOW } from '../../../src/client/documents.ts';
+import { openDb } from '../../../src/db/client.ts';
+import { inTransaction } from '../../../src/db/transaction.ts';
+import { createLogger } from '../../../src/log.ts';
+import type { AccessChange, RecordedChange } from '../../../src/model/change.ts';
+import { encodeCursor } from '../../../src/model/cursor.ts';
+import { createChangeStream } from '../../../src/redis/change-stream.ts';
+import { openRedis } from '../../../src/redis/client.ts';
+import { startRedis } from '../../support/redis.ts';
+import { openDataset } from '../dataset.ts';
+import { directoryId, organizationId, PERMISSIONS, userId } from '../dataset-rows.ts';
+import { alternate, type BenchOptions, type Comparison, quantile, type Scenario } from '../scenario.ts';
+import { type StreamServer, startOurs, startPeer } from '../stream-servers.ts';
+import { type Deliveries, type Subscribers, startSubscribers } from '../subscribers.ts';
+
+interface Crowd {
+  name: string;
+  subscribers: number;
+  /** Different filters; 1: they are all the same. */
+  groups: number;
+  changesPerRound: number;
+}
+
+const CROWDS: readonly Crowd[] = [
+  { name: '1,000 subscribers, one filter', subscribers: 1_000, groups: 1, changesPerRound: 20 },
+  { name: '1,000 subscribers, 1,000 filters', subscribers: 1_000, groups: 1_000, changesPerRound: 20 },
+  { name: '10,000 subscribers, one filter', subscribers: 10_000, groups: 1, changesPerRound: 4 },
+];
+const QUICK: readonly Crowd[] = [
+  { name: '300 subscribers, one filter', subscribers: 300, groups: 1, changesPerRound: 5 },
+  { name: '300 subscribers, 300 filters', subscribers: 300, groups: 300, changesPerRound: 5 },
+];
+const WARMING = 300;
+const SETTLE_MS = 2_000;
+const AUTHORIZATION = 'Bearer bench';
+/** The message itself may differ in the order of its keys and in its id. */
+const MAX_BYTES_APART = 16;
+
+type Name = 'ours' | 'mercurius' | 'yoga' | 'broadcast';
+
+/** What is published: of user 0, as often as one likes. */
+const CHANGE: AccessChange = {
+  organizationId: organizationId(0),
+  directoryId: directoryId(0),
+  userId: userId(0),
+  grantedPermissions: [],
+  revokedPermissions: PERMISSIONS.slice(0, 3),
+  grantedRoles: [],
+  revokedRoles: ['role-07'],
+  cause: {
+    kind: 'DIRECTORY_EVENT',
+    eventId: 'event_01KDVF0000000000000000001',
+    eventType: 'dsync.group.user_removed',
+    replayId: null,
+    driftReportId: null,
+    actor: null,
+    reason: null,
+    occurredAt: new Date('2026-01-03T00:00:00.000Z'),
+  },
+};
+
+/** As a subscriber sees it. */
+function shown({ cause, position, ...change }: RecordedChange, logId: string): object {
+  const { kind, eventId, eventType, replayId, actor, reason, occurredAt } = cause;
+  const { organizationId, directoryId, userId, grantedPermissions, revokedPermissions, grantedRoles, revokedRoles, recordedAt } = change;
+  return {
+    __typename: 'EntitlementChange',
+    cursor: encodeCursor(logId, position),
+    ...{ organizationId, directoryId, userId, grantedPermissions, revokedPermissions, grantedRoles, revokedRoles },
+    cause: { kind, eventId, eventType, replayId, actor, reason },
+    occurredAt,
+    recordedAt,
+  };
+}
+
+const variablesOf = ({ groups }: Crowd): object[] =>
+  Array.from({ length: groups }, (_, n) => (groups === 1 ? {} : { filter: { userIds: [userId(0), userId(n + 1)] } }));
+
+async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> {
+  const log = createLogger('warn');
+  const redis = await startRedis();
+  const dataset = await openDataset({ users: quick ? 10_000 : 100_000, say });
+  const database = openDb({ url: dataset.url, log, poolSize: 2, statementTimeoutMs: 10_000, applicationName: 'bench' });
+  const connections = openRedis({ url: redis.url, log });
+  try {
+    const { logId, position } = await readHead(database.db);
+    const stream = createChangeStream({ redis: connections, logId });
+    const publishOurs = async (): Promise<void> => {
+      const base = await inTransaction(database.db, (tx) => appendChanges(tx, [CHANGE]));
+      await stream.append([{ ...CHANGE, position: base + 1n, recordedAt: new Date() }]);
+    };
+    const theirs = shown({ ...CHANGE, position, recordedAt: new Date() }, logId);
+    const start: Record<Name, () => Promise<StreamServer & { authorization: string }>> = {
+      ours: () => startOurs('serve', { DATABASE_URL: dataset.url, REDIS_URL: redis.url }),
+      mercurius: async () => ({ ...(await startPeer('mercurius-subscriptions.js', peerEnv)), authorization: AUTHORIZATION }),
+      yoga: async () => ({ ...(await startPeer('yoga-pubsub.js', peerEnv)), authorization: AUTHORIZATION }),
+      broadcast: async () => ({ ...(await startPeer('ws-broadcast.js', peerEnv)), authorization: AUTHORIZATION }),
+    };
+    const peerEnv = { REDIS_URL: redis.url, AUTHORIZATION };
+    const publication = (how: 'mqemitter' | 'redis') => ({ how, redisUrl: redis.url, change: theirs });
+    const publish: Record<Name, Parameters<Subscribers['round']>[1]> = {
+      ours: publishOurs,
+      mercurius: publication('mqemitter'),
+      yoga: publication('redis'),
+      broadcast: publication('redis'),
+    };
+    const comparisons: Comparison[] = [];
+    for (const crowd of quick ? QUICK : CROWDS) comparisons.push(...(await measure(crowd, { start, publish, rounds, say })));
+    return comparisons;
+  } finally {
+    connections.close();
+    await database.close();
+    await dataset.close();
+    await redis.stop();
+  }
+}
+
+interface Means {
+  start: Record<Name, () => Promise<StreamServer & { authorization: string }>>;
+  publish: Record<Name, Parameters<Subscribers['round']>[1]>;
+  rounds: number;
+  say(text: string): void;
+}
+
+async function measure(crowd: Crowd, { start, publish, rounds, say }: Means): Promise<Comparison[]> {
+  const names = Object.keys(start) as Name[];
+  const open: { name: Name; server: StreamServer; subscribers: Subscribers; idleBytes: number }[] = [];
+  try {
+    for (const name of names) {
+      say(`${crowd.name}: ${name}`);
+      const server = await start[name]();
+      const subscribers = startSubscribers();
+      const contender = { name, server, subscribers, idleBytes: 0 };
+      open.push(contender);
+      const options = {
+        url: server.url,
+        authorization: server.authorization,
+        query: FOLLOW,
+        variables: variablesOf(crowd),
+        greets: name === 'ours',
+      };
+      // What is loaded and compiled for the first of them is not the cost of the others.
+      await subscribers.open({ ...options, count: WARMING });
+      await subscribers.close();
+      const before = await server.memory();
+      await subscribers.open({ ...options, count: crowd.subscribers });
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      contender.idleBytes = ((await server.memory()) - before) / crowd.subscribers;
+    }
+    const slowest = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+    const bytes = new Map<Name, number>();
+    const contend =
+      ({ name, subscribers }: (typeof open)[number]) =>
+      async (): Promise<number> => {
+        const all: Deliveries[] = [];
+        for (let change = 0; change < crowd.changesPerRound; change += 1)
+          all.push(await subscribers.round(crowd.subscribers, publish[name]));
+        bytes.set(name, all[0]?.bytes ?? 0);
+        slowest[name].push(
+          quantile(
+            all.flatMap(({ latencies }) => latencies),
+            0.99,
+          ),
+        );
+        const ms = all.reduce((sum, { latencies }) => sum + latencies.reduce((a, b) => Math.max(a, b), 0), 0);
+        return (crowd.subscribers * crowd.changesPerRound * 1_000) / ms;
+      };
+    say(`${crowd.name}: rounds`);
+    const rates = await alternate(
+      rounds,
+      Object.fromEntries(open.map((one) => [one.name, contend(one)])) as Record<Name, () => Promise<number>>,
+    );
+    const sizes = [...bytes.values()];
+    if (Math.max(...sizes) - Math.min(...sizes) > MAX_BYTES_APART) throw new Error(`not the same bytes: ${JSON.stringify([...bytes])}`);
+    return compare(crowd, {
+      rates,
+      slowest,
+      idle: Object.fromEntries(open.map(({ name, idleBytes }) => [name, [idleBytes / 1_024]])) as Record<Name, number[]>,
+    });
+  } finally {
+    for (const { server, subscribers } of open) {
+      await subscribers.stop();
+      await server.stop();
+    }
+  }
+}
+
+interface Measured {
+  rates: Record<Name, number[]>;
+  /** Of each round, the one that warms up included. */
+  slowest: Record<Name, number[]>;
+  idle: Record<Name, number[]>;
+}
+
+const OTHERS: Record<Exclude<Name, 'ours'>, string> = {
+  mercurius: 'mercurius, mqemitter-redis',
+  yoga: "Yoga's PubSub, graphql-ws",
+  broadcast: 'limit: ws broadcasting',
+};
+const GOALS: { rates: Partial<Record<Name, Comparison['goal']>>; idle: Partial<Record<Name, Comparison['goal']>> } = {
+  rates: { mercurius: { atLeast: 2 }, broadcast: { atLeast: 0.5 } },
+  idle: { broadcast: { atMost: 3 } },
+};
+
+function compare({ name, subscribers }: Crowd, { rates, slowest, idle }: Measured): Comparison[] {
+  const others = Object.keys(OTHERS) as (keyof typeof OTHERS)[];
+  const against = (measure: string, unit: string, values: Record<Name, number[]>, goals: Partial<Record<Name, Comparison['goal']>>) =>
+    others.map((other): Comparison => {
+      const goal = goals[other];
+      return {
+        measure: `${measure}, ${name}`,
+        unit,
+        ours: values.ours,
+        other: OTHERS[other],
+        theirs: values[other],
+        ...(goal && { goal }),
+      };
+    });
+  const warm = Object.fromEntries(Object.entries(slowest).map(([name, values]) => [name, values.slice(1)])) as Measured['slowest'];
+  return [
+    ...against('deliveries', '1/s', rates, GOALS.rates),
+    ...against('p99 of a delivery', 'ms', warm, {}),
+    // Fewer say little: a process grows in steps.
+    ...(subscribers >= 5_000 ? against('memory of an idle subscriber', 'KiB', idle, GOALS.idle) : []),
+  ];
+}
+
+export const fanOut: Scenario = {
+  name: 'fan-out',
+  about: 'one change to 1,000 and 10,000 subscribers of one node',
+  run,
+};
