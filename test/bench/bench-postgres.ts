@@ -18,10 +18,10 @@ export interface BenchPostgres {
 const DIR = process.env.BENCH_DATA_DIR ?? fileURLToPath(new URL('../../.data/bench', import.meta.url));
 const WAIT_MS = 900_000;
 
-/** For whom it is a matter of a restart. */
+/** Kept in the directory. */
 const SETTINGS: Readonly<Record<string, string>> = {
   shared_buffers: '2GB',
-  max_wal_size: '8GB',
+  max_wal_size: '4GB',
   checkpoint_timeout: '15min',
   max_connections: '200',
 };
@@ -67,7 +67,7 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
   }
 }
 
-/** Settings are kept in the directory; a server that began without them is started again. */
+/** A server that began without the settings is started again. */
 async function start(say: (text: string) => void): Promise<EmbeddedPostgres> {
   const server = await startWhenFree(say);
   const altered = await withClient(inDatabase(server.url, 'postgres'), async (client) => {

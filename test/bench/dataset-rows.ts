@@ -51,12 +51,17 @@ export const PERMISSIONS: readonly string[] = RESOURCES.flatMap((resource) => AC
  *  and access is the same. */
 const ONLY_MAPPED_FROM_USERS = 500_000;
 
+/** Steps through a list of that size that come to every place before they come back. */
+const stepsOf = (size: number): string => {
+  const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+  const steps = Array.from({ length: Math.floor(size / 2) }, (_, index) => index + 1).filter((step) => gcd(step, size) === 1);
+  return `('{${steps.join(',')}}'::int[])`;
+};
+const step = (key: string, size: number): string => `${stepsOf(size)}[1 + pg_temp.pick(${key}, array_length(${stepsOf(size)}, 1))]`;
+
 const HELPERS = `
   CREATE FUNCTION pg_temp.id(prefix text, n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT prefix || '_' || lpad(n::text, 26, '0') $$;
-  CREATE FUNCTION pg_temp.pick(key text, below int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT ('x' || left(md5(key), 7))::bit(28)::int % below $$;
-  -- Steps through a list of 49, 50 or 60 that come to every place before they come back.
-  CREATE FUNCTION pg_temp.step(key text, size int) RETURNS int LANGUAGE sql IMMUTABLE AS $$
-    SELECT (ARRAY(SELECT s FROM generate_series(1, size / 2) s WHERE gcd(s, size) = 1 ORDER BY s))[1 + pg_temp.pick(key, (SELECT count(*)::int FROM generate_series(1, size / 2) s WHERE gcd(s, size) = 1))] $$`;
+  CREATE FUNCTION pg_temp.pick(key text, below int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT ('x' || left(md5(key), 7))::bit(28)::int % below $$;`;
 
 const DIRECTORIES = `
   INSERT INTO organization (id, name, source_updated_at, source_version, alive_version)
@@ -78,7 +83,7 @@ const GROUP_ROWS = `
 const CATALOG = `
   INSERT INTO role (organization_id, slug, name, permissions, origin, source_updated_at)
   SELECT '', 'role-' || lpad(r::text, 2, '0'), 'Role ' || r,
-         ARRAY(SELECT ($1::text[])[1 + (pg_temp.pick(r || ' first', 60) + k * pg_temp.step(r || ' step', 60)) % 60] AS slug FROM generate_series(0, 4) k ORDER BY slug),
+         ARRAY(SELECT ($1::text[])[1 + (pg_temp.pick(r || ' first', 60) + k * ${step("r || ' step'", 60)}) % 60] AS slug FROM generate_series(0, 4) k ORDER BY slug),
          'CATALOG', '${CATALOG_AT}'
   FROM generate_series(0, ${ROLES - 1}) r`;
 
@@ -91,8 +96,8 @@ const MAPPINGS = `
 
 const PEOPLE = `
   CREATE TEMP TABLE person AS
-  SELECT n, n % ${ORGANIZATIONS} AS organization, pg_temp.pick(n || ' mapped', 49) AS first, pg_temp.step(n || ' mapped step', 49) AS step,
-         pg_temp.pick(n || ' other', 50) AS other_first, pg_temp.step(n || ' other step', 50) AS other_step
+  SELECT n, n % ${ORGANIZATIONS} AS organization, pg_temp.pick(n || ' mapped', 49) AS first, ${step("n || ' mapped step'", 49)} AS step,
+         pg_temp.pick(n || ' other', 50) AS other_first, ${step("n || ' other step'", 50)} AS other_step
   FROM generate_series(0, $1::int - 1) n;
   ANALYZE person`;
 

@@ -19,7 +19,6 @@ export async function openDataset({ users, say }: { users: number; say: (text: s
   const server = await openBenchPostgres(say);
   try {
     const template = `kept_${users}_${await hashOfVersion()}`;
-    await withClient(server.url, (client) => client.query('SELECT 1'));
     await dropWhatIsLeft(server.url, template);
     if (!(await exists(server.url, template))) await make(server.url, template, users, say);
     const name = `copy_${process.pid}_${randomBytes(4).toString('hex')}`;
