@@ -3,12 +3,15 @@
 // the events, so a poison event ends alone (and then in quarantine) while the rest goes on.
 import type { Db, Tx } from '../db/client.ts';
 import { lockEnvironment, lockPartition } from '../db/lock.ts';
+import { rolledBack } from '../db/rolled-back.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { recomputeUsers } from '../entitlements/recompute.ts';
+import { restateUsers } from '../entitlements/restate.ts';
 import { storeTransitions } from '../entitlements/store.ts';
 import type { Transition } from '../entitlements/transition.ts';
 import { messageOf } from '../errors.ts';
 import { failpoint } from '../lib/failpoint.ts';
+import type { Cause } from '../model/change.ts';
 import type { Observation } from '../model/fact.ts';
 import { classifyFailure, RETRY_DELAYS_MS } from './failure.ts';
 import { fold } from './fold.ts';
@@ -75,7 +78,12 @@ const lock = (tx: Tx, partition: string): Promise<void> => (partition === ENVIRO
  * Works under the lock of one partition. Where that turns out to reach into another one (a directory is new, or moves),
  * `work` answers undefined before it has written anything, and works again under the lock of all.
  */
-async function underLock<T>(db: Db, partition: string, work: (tx: Tx, within: string | null) => Promise<T | undefined>): Promise<T> {
+async function underLock<T>(
+  db: Db,
+  partition: string,
+  work: (tx: Tx, within: string | null) => Promise<T | undefined>,
+  transact: typeof inTransaction = inTransaction,
+): Promise<T> {
   for (const held of [partition, ENVIRONMENT]) {
     const run = async (tx: Tx): Promise<T | undefined> => {
       await lock(tx, held);
@@ -83,7 +91,7 @@ async function underLock<T>(db: Db, partition: string, work: (tx: Tx, within: st
       await failpoint('before-commit');
       return done;
     };
-    const result = await inTransaction(db, run, { timeoutMs: TRANSACTION_TIMEOUT_MS });
+    const result = await transact(db, run, { timeoutMs: TRANSACTION_TIMEOUT_MS });
     await failpoint('after-commit');
     if (result !== undefined) return result;
   }
@@ -215,29 +223,45 @@ async function recordFailure(db: Db, partition: string, event: PendingEvent, err
   });
 }
 
+/** Facts that did not come as events: a full read, a repair. */
+export interface StatedFacts {
+  observations: readonly Observation[];
+  /** Of a repair: users whose access is stated anew from their rows (entitlements/restate.ts), whatever was stored. */
+  restated?: { userIds: readonly string[]; cause: Cause };
+}
+
+async function foldStated(tx: Tx, within: string | null, { observations, restated }: StatedFacts): Promise<Transition[] | undefined> {
+  const folded = await foldDirectory(tx, observations, within, { requestImports: false });
+  if (!folded || !restated) return folded?.transitions;
+  const own = new Set(restated.userIds);
+  return [...folded.transitions.filter(({ userId }) => !own.has(userId)), ...(await restateUsers(tx, restated.userIds, restated.cause))];
+}
+
 /**
- * Facts that did not come as events (a full read, a repair): the same way, without the inbox. `alongside` runs in the same
- * transaction, before the change log is touched. Returns the changes recorded.
+ * The same way as events, without the inbox. `alongside` runs in the same transaction, before the change log is touched. Returns
+ * the changes recorded.
  */
-export async function applyObservations(
+export async function applyFacts(
   db: Db,
   partition: string,
-  observations: readonly Observation[],
+  facts: StatedFacts,
   alongside: (tx: Tx) => Promise<void> = async () => undefined,
 ): Promise<number> {
   return underLock(db, partition, async (tx, within) => {
-    const folded = await foldDirectory(tx, observations, within, { requestImports: false });
-    if (!folded) return undefined;
+    const transitions = await foldStated(tx, within, facts);
+    if (!transitions) return undefined;
     await alongside(tx);
-    return storeTransitions(tx, folded.transitions);
+    return storeTransitions(tx, transitions);
   });
 }
 
-/** What facts would do to access if they were applied now. Nothing is written. */
-export async function previewObservations(db: Db, partition: string, observations: readonly Observation[]): Promise<Transition[]> {
-  return underLock(db, partition, async (tx, within) => {
-    const set = await loadWorkingSet(tx, observations);
-    if (within !== null && !staysWithin(set, observations, within)) return undefined;
-    return observations.flatMap((observation) => fold(set, observation).transitions);
-  });
-}
+/** What the same facts would do to access if they were applied now. Nothing stays written. */
+export const previewFacts = (db: Db, partition: string, facts: StatedFacts): Promise<Transition[]> =>
+  underLock(db, partition, (tx, within) => foldStated(tx, within, facts), rolledBack);
+
+export const applyObservations = (
+  db: Db,
+  partition: string,
+  observations: readonly Observation[],
+  alongside?: (tx: Tx) => Promise<void>,
+): Promise<number> => applyFacts(db, partition, { observations }, alongside);

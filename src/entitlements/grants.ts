@@ -49,24 +49,28 @@ const settle = async (tx: Tx, userId: string, organizationId: string, cause: Cau
   );
 };
 
-export async function grantRole(db: Db, { userId, role, reason, expiresAt, actor, tenant }: GrantRoleOptions): Promise<GrantRow> {
+export async function grantRole(db: Db, options: GrantRoleOptions): Promise<GrantRow> {
+  const { userId, role, reason, expiresAt, actor, tenant } = options;
   if (!reason.trim())
     throw new AccessError('BAD_USER_INPUT', 'reason: say why the role is granted; it is kept with every change that follows.');
   if (expiresAt && expiresAt.getTime() <= Date.now())
     throw new AccessError('BAD_USER_INPUT', `expiresAt: ${expiresAt.toISOString()} is not in the future.`);
   const known = await db.directoryUser.findUnique({ where: { id: userId }, select: { organizationId: true } });
   if (!known || (tenant !== null && known.organizationId !== tenant)) throw userNotFound();
-  return inTransaction(db, async (tx) => {
+  const grant = await inTransaction(db, async (tx) => {
     await lockPartition(tx, known.organizationId);
     const user = await tx.directoryUser.findUnique({ where: { id: userId }, select: { organizationId: true, state: true } });
-    if (!user || user.state === 'DELETED' || user.organizationId !== known.organizationId) throw userNotFound();
+    if (!user || user.state === 'DELETED') throw userNotFound();
     const { organizationId } = user;
+    if (organizationId !== known.organizationId) return null;
     const defined = await tx.role.count({ where: { slug: role, deleted: false, organizationId: { in: ['', organizationId] } } });
     if (defined === 0) throw new AccessError('BAD_USER_INPUT', `role: "${role}" is not defined for organization ${organizationId}.`);
     const grant = await tx.grant.create({ data: { userId, organizationId, role, reason, grantedBy: actor, expiresAt } });
     await settle(tx, userId, organizationId, causeOf('GRANT_CHANGE', actor, reason, grant.createdAt));
     return grant;
   });
+  // Null: the directory moved to another organization before its lock was ours.
+  return grant ?? grantRole(db, options);
 }
 
 const userNotFound = (): AccessError => new AccessError('NOT_FOUND', 'userId: there is no such user, or it was deleted.');

@@ -1,5 +1,7 @@
 // Pure: what differs between an account or a group as it stands here and as the state API shows it. Findings name states,
 // roles, memberships and which attributes differ, never what they hold: a report is read by operators who may not read people.
+import type { Transition } from '../entitlements/transition.ts';
+import type { Effective } from '../model/entitlement.ts';
 import type { SourceGroup, SourceUser } from '../model/fact.ts';
 
 export type DriftKind = 'MISSING_LOCALLY' | 'MISSING_AT_SOURCE' | 'STATE' | 'ATTRIBUTES' | 'MEMBERSHIP' | 'ROLE';
@@ -83,6 +85,17 @@ export function classifyAccount(userId: string, local: AccountSide, source: Acco
       findings.push({ userId, groupId, kind: 'MEMBERSHIP', local: { member: isHere }, source: { member: isThere } });
   }
   return findings;
+}
+
+/** What a repair would state anew; `source` is what follows from the rows. */
+export function classifyStated(transition: Transition): Finding {
+  const { userId } = transition;
+  if (transition.kind === 'membership') {
+    const { groupId, active } = transition;
+    return { kind: 'MEMBERSHIP', userId, groupId, local: { member: !active }, source: { member: active } };
+  }
+  const side = ({ roles, permissions }: Effective) => ({ roles: roles.slice(0, MAX_ROLES), permissions: permissions.slice(0, MAX_ROLES) });
+  return { kind: 'ROLE', userId, groupId: null, local: side(transition.before), source: side(transition.after) };
 }
 
 export function classifyGroup(groupId: string, local: GroupAttributes | null, source: GroupAttributes | null): Finding[] {

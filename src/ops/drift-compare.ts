@@ -1,10 +1,12 @@
 // Accounts and groups as they stand in the tables against what a report has read of them, a bounded number at a time.
 import { parseDirectories, parseGroups, parseUsers } from '../apply/parse-read.ts';
 import type { Tx } from '../db/client.ts';
+import { restateUsers } from '../entitlements/restate.ts';
 import type { DirectoryState } from '../model/fact.ts';
-import { type Account, type AccountSide, classifyAccount, classifyGroup, type Finding } from './drift-classify.ts';
+import { type Account, type AccountSide, classifyAccount, classifyGroup, classifyStated, type Finding, keyOf } from './drift-classify.ts';
 import { fencedAccounts, fencedGroups } from './drift-fences.ts';
 import type { DriftReportRow } from './drift-row.ts';
+import { causeOfRead } from './state-read.ts';
 
 export interface ReadReport {
   id: string;
@@ -25,6 +27,8 @@ export interface AccountsCompared {
   checked: number;
   /** Of these, those that are as they should be. */
   right: string[];
+  /** Those, and whoever is on neither side. */
+  agreed: string[];
 }
 
 interface LocalAccount extends Account {
@@ -87,17 +91,27 @@ export async function compareAccounts(tx: Tx, report: ReadReport, userIds: reado
 
   const findings: Finding[] = [];
   const right: string[] = [];
+  const agreed: string[] = [];
   let checked = 0;
   for (const userId of userIds) {
     const here: AccountSide = { account: local.get(userId) ?? null, groups: localGroups.get(userId) ?? NO_GROUPS };
     const there: AccountSide = { account: source.get(userId) ?? null, groups: sourceGroups.get(userId) ?? NO_GROUPS };
-    if (fenced.has(userId) || (!here.account && !there.account)) continue;
-    checked += 1;
+    if (fenced.has(userId)) continue;
     const found = classifyAccount(userId, here, there, whole);
-    if (found.length > 0) findings.push(...found);
-    else right.push(userId);
+    findings.push(...found);
+    if (found.length === 0) agreed.push(userId);
+    if (!here.account && !there.account) continue;
+    checked += 1;
+    if (found.length === 0) right.push(userId);
   }
-  return { findings, checked, right };
+  return { findings, checked, right, agreed };
+}
+
+/** Of accounts whose rows are as they should be: where what is kept of their access does not follow from the rows. */
+export async function compareStated(tx: Tx, userIds: readonly string[], readAt: Date): Promise<Finding[]> {
+  const transitions = await restateUsers(tx, userIds, causeOfRead('comparison', readAt));
+  const findings = transitions.map(classifyStated);
+  return [...new Map(findings.map((finding) => [keyOf(finding), finding])).values()];
 }
 
 interface LocalGroup {

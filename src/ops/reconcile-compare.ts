@@ -5,7 +5,7 @@ import { lockPartition } from '../db/lock.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { readCounts } from './directory-counts.ts';
 import { type DriftKind, type Finding, keyOf } from './drift-classify.ts';
-import { compareAccounts, compareFrame, nextAccounts, readOf } from './drift-compare.ts';
+import { compareAccounts, compareFrame, compareStated, nextAccounts, readOf } from './drift-compare.ts';
 import { countTouched, isDirectoryFenced } from './drift-fences.ts';
 import { type DriftReportRow, type KindCounts, type StepData, stepReport } from './drift-row.ts';
 import { databaseNow } from './reconcile-read.ts';
@@ -104,8 +104,15 @@ export async function compareStep(
     }
     const userIds = await nextAccounts(tx, report, row.progressKey, accountsPerStep);
     if (userIds.length === 0) return done(tx, row, { comparedAt: await databaseNow(tx), progressKey: null });
-    const { findings, checked, right } = await compareAccounts(tx, report, userIds);
-    await clearSuspicion(tx, right, report.startedAt);
+    const { findings: drift, checked, right, agreed } = await compareAccounts(tx, report, userIds);
+    const misstated = await compareStated(tx, agreed, report.startedAt);
+    const wrong = new Set(misstated.map(({ userId }) => userId));
+    await clearSuspicion(
+      tx,
+      right.filter((userId) => !wrong.has(userId)),
+      report.startedAt,
+    );
+    const findings = [...drift, ...misstated];
     return stepReport(tx, row, {
       byKind: await put(tx, row, findings),
       accountsChecked: { increment: checked },

@@ -1,15 +1,14 @@
 // A reconciliation, last part: what differs is put right by the facts of the read, on the way that events take too. Each
-// drifted account is stated whole (the user, and its complete list of groups), then groups that came or went. All counts as of
-// the read, so any newer event wins; all is kept with the reads, so a replay derives the same.
+// drifted account is stated whole (the user, and its complete list of groups, and what follows from them), then groups that came
+// or went. All counts as of the read, so any newer event wins; all is kept with the reads, so a replay derives the same.
 //
-// Before anything is altered the same facts are folded without being stored: that is the difference that the guard judges.
-import { applyObservations, previewObservations } from '../apply/apply-batch.ts';
+// Before anything is altered the same is done and taken back: that is the difference that the guard judges.
+import { applyFacts, previewFacts, type StatedFacts } from '../apply/apply-batch.ts';
 import type { StateReadPage } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { countActiveAccounts, revocationLimit } from '../entitlements/revocation-limit.ts';
 import type { Cause } from '../model/change.ts';
-import type { Observation } from '../model/fact.ts';
 import { compareAccounts, compareFrame, readOf } from './drift-compare.ts';
 import { type DriftReportRow, endInTransaction, stepReport } from './drift-row.ts';
 import { netChanges } from './net-changes.ts';
@@ -28,7 +27,7 @@ export interface ReconcileRepairDeps {
 
 interface Chunk {
   pages: StateReadPage[];
-  observations: Observation[];
+  facts: StatedFacts;
 }
 
 // By (report_id, user_id).
@@ -48,9 +47,9 @@ const FRAME_ITEMS = `
 
 type Raw = { userId: string; raw: string };
 
-function chunkOf(row: DriftReportRow, pages: StateReadPage[]): Chunk {
+function chunkOf(row: DriftReportRow, pages: StateReadPage[], userIds: readonly string[]): Chunk {
   const cause: Cause = { ...causeOfRead('reconciliation', row.readAt ?? row.createdAt), driftReportId: row.id, actor: row.requestedBy };
-  return { pages, observations: pages.map((page) => observationOf(page, row.version, cause)) };
+  return { pages, facts: { observations: pages.map((page) => observationOf(page, row.version, cause)), restated: { userIds, cause } } };
 }
 
 /** Each account as the read has shown it, or that it is gone. */
@@ -69,7 +68,7 @@ async function accountsChunk(db: Db, row: DriftReportRow, userIds: readonly stri
     },
   ]);
   for (const userId of userIds) if (!shown.has(userId)) pages.push({ ...base, kind: 'USER_GONE', userId, items: [] });
-  return chunkOf(row, pages);
+  return chunkOf(row, pages, userIds);
 }
 
 /** Groups that came, went or changed, and the directory where its state differs. */
@@ -82,7 +81,7 @@ async function frameChunk(db: Db, row: DriftReportRow): Promise<Chunk> {
     if (raw === null) return { ...base, kind: 'GROUP_GONE', group: { id: groupId, directoryId, organizationId }, items: [] };
     return { ...base, kind: 'GROUPS', group: null, items: [JSON.parse(raw) as unknown] };
   });
-  return chunkOf(row, pages);
+  return chunkOf(row, pages, []);
 }
 
 const idsOf = (rows: readonly { id: string }[]): string[] => rows.map(({ id }) => id);
@@ -96,14 +95,14 @@ export async function previewStep(deps: ReconcileRepairDeps, row: DriftReportRow
   const userIds = await nextDrifted(deps, row);
   if (userIds.length > 0) {
     const own = new Set(userIds);
-    const { observations } = await accountsChunk(db, row, userIds);
-    const changes = netChanges(await previewObservations(db, row.organizationId, observations)).filter(({ userId }) => own.has(userId));
+    const { facts } = await accountsChunk(db, row, userIds);
+    const changes = netChanges(await previewFacts(db, row.organizationId, facts)).filter(({ userId }) => own.has(userId));
     const difference = { ...addToDifference(before, changes) };
     return inTransaction(db, (tx) => stepReport(tx, row, { difference, progressKey: userIds.at(-1) ?? null }));
   }
   // Whoever is touched by what becomes of a group, without having drifted.
-  const { observations } = await frameChunk(db, row);
-  const others = netChanges(await previewObservations(db, row.organizationId, observations));
+  const { facts } = await frameChunk(db, row);
+  const others = netChanges(await previewFacts(db, row.organizationId, facts));
   const drifted = new Set(
     idsOf(
       await db.$queryRawUnsafe<{ id: string }[]>(
@@ -147,7 +146,7 @@ export async function repairStep(deps: ReconcileRepairDeps, row: DriftReportRow)
   const userIds = await nextDrifted(deps, row);
   if (userIds.length > 0) {
     const chunk = await accountsChunk(db, row, userIds);
-    const changes = await applyObservations(db, row.organizationId, chunk.observations, async (tx) => {
+    const changes = await applyFacts(db, row.organizationId, chunk.facts, async (tx) => {
       await keep(tx, chunk);
       const [items] = await tx.$queryRawUnsafe<{ n: number }[]>(ITEMS_OF, row.id, userIds);
       const { findings, right } = await compareAccounts(tx, report, userIds);
@@ -158,7 +157,7 @@ export async function repairStep(deps: ReconcileRepairDeps, row: DriftReportRow)
     return;
   }
   const chunk = await frameChunk(db, row);
-  const changes = await applyObservations(db, row.organizationId, chunk.observations, async (tx) => {
+  const changes = await applyFacts(db, row.organizationId, chunk.facts, async (tx) => {
     await keep(tx, chunk);
     const left = await compareFrame(tx, report, JSON.parse(row.directory ?? 'null'));
     const repaired = row.repaired + chunk.pages.length - left.length;

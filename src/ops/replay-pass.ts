@@ -3,6 +3,7 @@
 // account that fails fails alone. Stops between chunks when its signal aborts, and goes on from `progress_key` the next time.
 import type { Db, Tx } from '../db/client.ts';
 import { lockEnvironment, lockPartition } from '../db/lock.ts';
+import { rolledBack } from '../db/rolled-back.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { storeTransitions } from '../entitlements/store.ts';
 import type { IncomingEvent } from '../ingest/envelope.ts';
@@ -19,7 +20,6 @@ import { assumeFrame, emptyFrame, type Frame, sizeOfFrame } from './replay-repai
 import { beginPass, MAX_PREVIEW, OvertakenError, type Place, type ReplayRow, type ReplayStep, stepReplay } from './replay-row.ts';
 import { type ReplaySelection, selectedParameters } from './replay-selection.ts';
 import { addToDifference, type Difference } from './revocation-guard.ts';
-import { rolledBack } from './rolled-back.ts';
 
 export interface ReplayPassDeps {
   db: Db;

@@ -9,10 +9,10 @@ import { isCatalogType, parseEvent, type StoredEvent } from '../apply/parse-even
 import { saveWorkingSet } from '../apply/save-working-set.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { lockPartition } from '../db/lock.ts';
+import { rolledBack } from '../db/rolled-back.ts';
 import type { Observation } from '../model/fact.ts';
 import { isPassing } from './replay-failure.ts';
 import { SELECTED } from './replay-selection.ts';
-import { rolledBack } from './rolled-back.ts';
 
 // By (status, partition, id).
 const QUARANTINED = `

@@ -1,6 +1,6 @@
 // Work in a transaction of which nothing stays: for dry runs and trials, which must go the very way of the real thing.
-import type { Db, Tx } from '../db/client.ts';
-import { inTransaction, type TransactionOptions } from '../db/transaction.ts';
+import type { Db, Tx } from './client.ts';
+import { inTransaction, type TransactionOptions } from './transaction.ts';
 
 class RollBack<T> extends Error {
   override readonly name = 'RollBack';
