@@ -12,15 +12,19 @@ export interface Scenario {
   world: Omit<WorldOptions, 'seed' | 'mutations'>;
   /** Provokes the fault. `patienceMs`: how long to wait for what must happen meanwhile. */
   run(world: World, patienceMs: number): Promise<void>;
-  control: {
-    /** The defence that is missing. */
-    without: string;
-    mutations: readonly Mutation[];
-    /** A violation, or what `run` waited for in vain. */
-    breaks: RegExp;
-    /** Where the control needs another provocation. */
-    run?: Scenario['run'];
-  };
+  control: Control;
+  /** Where more than one defence holds. */
+  controls?: readonly Control[];
+}
+
+interface Control {
+  /** The defence that is missing. */
+  without: string;
+  mutations: readonly Mutation[];
+  /** A violation, or what `run` waited for in vain. */
+  breaks: RegExp;
+  /** Where the control needs another provocation. */
+  run?: Scenario['run'];
 }
 
 const PATIENCE_MS = 40_000;
@@ -36,22 +40,24 @@ async function inWorld<T>(options: WorldOptions, work: (world: World) => Promise
   }
 }
 
-export function faultTest({ name, world: options, run, control }: Scenario): void {
+export function faultTest({ name, world: options, run, control, controls = [] }: Scenario): void {
   test(name, TIMEOUT, () =>
     inWorld({ seed: SEED, ...options }, async (world) => {
       await run(world, PATIENCE_MS);
       await expectTruth(world);
     }),
   );
-  test(`${name.split(':')[0]} control: ${control.without}`, TIMEOUT, () =>
-    inWorld({ seed: SEED, ...options, mutations: control.mutations }, async (world) => {
-      const broken = await (control.run ?? run)(world, CONTROL_PATIENCE_MS).then(
-        () => violationsThatStay(world),
-        (error: unknown) => [String(error)],
-      );
-      expect(broken.join('\n'), 'the control passed').toMatch(control.breaks);
-    }),
-  );
+  for (const { without, mutations, breaks, run: provoke = run } of [control, ...controls]) {
+    test(`${name.split(':')[0]} control: ${without}`, TIMEOUT, () =>
+      inWorld({ seed: SEED, ...options, mutations }, async (world) => {
+        const broken = await provoke(world, CONTROL_PATIENCE_MS).then(
+          () => violationsThatStay(world),
+          (error: unknown) => [String(error)],
+        );
+        expect(broken.join('\n'), 'the control passed').toMatch(breaks);
+      }),
+    );
+  }
 }
 
 /** Whatever happened so far is applied and told to every subscriber, also while something is out of order. */
