@@ -5,7 +5,9 @@
 // Fencing: every transaction of a leader begins with a look at the row, which it then holds FOR KEY SHARE until it ends.
 //   - A leader whose lease has run out, or that was followed by another, fails there, however long it was frozen.
 //   - A transaction that has passed goes on safely: a takeover alters the epoch, a key column, and passes by a row that is held.
-//   - A leader that freezes inside a transaction would hold up its successor; the server ends such a session after a while.
+//   - A leader that freezes inside transactions would hold up its successor: whoever wants an overdue lease has the server end the
+//     sessions under it, which are called by job and epoch. One that nobody follows loses them by itself after a while, so
+//     that what else they hold is free.
 // So transactions of two leaders of one job never overlap, and those of the older one all come first.
 import pg from 'pg';
 import type { Logger } from '../log.ts';
@@ -33,8 +35,13 @@ export class LeaseLostError extends Error {
 }
 
 const ANSWER_TIMEOUT_MS = 3_000;
+/** For transactions that had begun when the lease ran out. */
+const GRACE_MS = 3_000;
+/** Of a session, inside a transaction under a lease. */
+const SESSION_NAME = "'access-service ' || job || ' ' || epoch";
 
-// By primary key. A row that is held by a running transaction of the last leader is left alone until the next try.
+// By primary key. A row that is held by a running transaction of the last leader is left alone; `held` is its epoch, when that has
+// had its time.
 const TAKE = `
   WITH free AS (SELECT job FROM lease WHERE job = $1 AND expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED),
   taken AS (
@@ -45,7 +52,13 @@ const TAKE = `
     SELECT $1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond' WHERE NOT EXISTS (SELECT 1 FROM lease WHERE job = $1)
     ON CONFLICT DO NOTHING RETURNING epoch
   )
-  SELECT epoch FROM taken UNION ALL SELECT epoch FROM first`;
+  SELECT epoch, false AS held FROM taken UNION ALL SELECT epoch, false FROM first UNION ALL
+  SELECT epoch, true FROM lease WHERE job = $1 AND expires_at <= clock_timestamp() - interval '${GRACE_MS} milliseconds' AND NOT EXISTS (SELECT 1 FROM taken)`;
+
+// A scan of what is connected; asked only about a lease that is overdue and held.
+const EVICT = `
+  SELECT pg_terminate_backend(pid) FROM pg_stat_activity, (SELECT ${SESSION_NAME} AS name FROM lease WHERE job = $1 AND epoch = $2) overdue
+  WHERE datname = current_database() AND application_name = overdue.name`;
 
 const RENEW = `
   UPDATE lease SET expires_at = clock_timestamp() + $3 * interval '1 millisecond' WHERE job = $1 AND epoch = $2 AND expires_at > clock_timestamp()`;
@@ -66,8 +79,11 @@ export function openLeases({ url, log }: { url: string; log: Logger }): Leases {
   pool.on('error', (error) => log.debug({ err: error.message }, 'the connection for leases was lost'));
   return {
     async take(job, holder, ttlMs) {
-      const [row] = (await pool.query<{ epoch: string }>(TAKE, [job, holder, ttlMs])).rows;
-      return row ? { job, holder, epoch: BigInt(row.epoch) } : null;
+      const [row] = (await pool.query<{ epoch: string; held: boolean }>(TAKE, [job, holder, ttlMs])).rows;
+      if (!row?.held) return row ? { job, holder, epoch: BigInt(row.epoch) } : null;
+      const { rowCount } = await pool.query(EVICT, [job, row.epoch]);
+      log.warn({ job, epoch: row.epoch, sessions: rowCount }, 'a leader left transactions open beyond its lease: they were ended');
+      return null;
     },
     renew: async ({ job, epoch }, ttlMs) => (await pool.query(RENEW, [job, String(epoch), ttlMs])).rowCount === 1,
     release: async ({ job, epoch }) => void (await pool.query(RELEASE, [job, String(epoch)])),
@@ -78,9 +94,9 @@ export function openLeases({ url, log }: { url: string; log: Logger }): Leases {
 /** How long a leader may leave a transaction alone; less than that is a busy process, more is a frozen one. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
 
-// By primary key. The short leash is for this transaction only.
+// By primary key. The name and the short leash are for this transaction only.
 const ASSERT = `
-  SELECT set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_TIMEOUT_MS}', true) AS "leash"
+  SELECT set_config('application_name', ${SESSION_NAME}, true) AS "name", set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_TIMEOUT_MS}', true) AS "leash"
   FROM lease WHERE job = $1 AND epoch = $2 AND expires_at > clock_timestamp() FOR KEY SHARE`;
 
 export async function assertLease(tx: Tx, { job, epoch }: Lease): Promise<void> {
