@@ -40,7 +40,6 @@ export interface ReplaysDeps {
   chunkSize?: number;
   /** Another process may start, run or cancel a replay. */
   pollIntervalMs?: number;
-  stalledAfterMs?: number;
   /** For the source WORKOS_EVENTS, where `run` is called; null: there is no way to WorkOS. */
   workos?: () => Pick<WorkosClient, 'listEvents'> | null;
   eventRetentionDays?: number;
@@ -51,7 +50,7 @@ export interface ReplaysDeps {
 const notFound = (): AccessError => new AccessError('NOT_FOUND', 'id: there is no such replay.');
 
 export function createReplays(deps: ReplaysDeps): Replays {
-  const { db, log, nudge, onChanges, clock = () => new Date(), chunkSize = 100, pollIntervalMs = 1_000, stalledAfterMs = 10_000 } = deps;
+  const { db, log, nudge, onChanges, clock = () => new Date(), chunkSize = 100, pollIntervalMs = 1_000 } = deps;
   const watchers = new Set<() => void>();
   const tell = (): void => {
     for (const wake of watchers) wake();
@@ -154,7 +153,7 @@ export function createReplays(deps: ReplaysDeps): Replays {
       };
       const { eventRetentionDays = 30, requestImports = false } = deps;
       const fetching = { workos: deps.workos?.() ?? null, eventRetentionDays, requestImports };
-      await runReplays({ db: leased, log, clock, chunkSize, nudge, pollIntervalMs, stalledAfterMs, onStep, ...fetching }, signal);
+      await runReplays({ db: leased, log, clock, chunkSize, nudge, pollIntervalMs, onStep, ...fetching }, signal);
     },
   };
 }

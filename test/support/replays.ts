@@ -16,7 +16,6 @@ export const replaysOf = (db: Db, over: Partial<ReplaysDeps> = {}): Replays =>
     log: createLogger('silent'),
     onChanges: () => undefined,
     pollIntervalMs: 20,
-    stalledAfterMs: 0,
     ...over,
   });
 

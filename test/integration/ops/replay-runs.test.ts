@@ -1,6 +1,7 @@
 // How replays are asked for, run, interrupted, overlapped, cancelled and watched.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type OpenDb, openDb } from '../../../src/db/client.ts';
+import { fenced, type Lease, openLeases } from '../../../src/db/lease.ts';
 import { createRandom } from '../../../src/lib/random.ts';
 import { createLogger, type Logger } from '../../../src/log.ts';
 import type { ReplayRequest, ReplayRow } from '../../../src/ops/replay.ts';
@@ -216,6 +217,50 @@ test('an orderly stop comes between two chunks, and the next worker goes on', as
   expect(await untilOver(second, id)).toMatchObject({ status: 'SUCCEEDED', repaired: 20, unchanged: 0, processed: 44 });
   next.abort();
   await running;
+});
+
+test('whoever leads next goes on at once with what the leader before has left, and that one does nothing more', async () => {
+  const { db } = core;
+  await foundCrowd(20);
+  await wrongEmails();
+  const leases = openLeases({ url: core.url, log: createLogger('silent') });
+  const lead = async (holder: string): Promise<Lease> => {
+    const lease = await leases.take('replays', holder, 60_000);
+    if (!lease) throw new Error('somebody leads');
+    return lease;
+  };
+  const asked = replaysOf(db);
+  const { id } = await asked.start(aRequest(), operator);
+  const before = await lead('before');
+  // Its time is over while it is at its first chunk.
+  let overdue: Promise<unknown> | undefined;
+  const stop = new AbortController();
+  const frozen = replaysOf(db, {
+    chunkSize: 4,
+    clock: () => {
+      overdue ??= db.$executeRawUnsafe("UPDATE lease SET expires_at = now() - interval '1 second'").then();
+      return new Date();
+    },
+  });
+  await frozen.run(
+    stop.signal,
+    fenced(db, before, () => stop.abort()),
+  );
+  await overdue;
+  expect(await db.replay.findUniqueOrThrow({ where: { id } })).toMatchObject({ status: 'RUNNING' });
+
+  const since = performance.now();
+  const next = new AbortController();
+  const after = replaysOf(other.db);
+  const running = after.run(
+    next.signal,
+    fenced(other.db, await lead('after'), () => next.abort()),
+  );
+  expect(await untilOver(after, id)).toMatchObject({ status: 'SUCCEEDED', repaired: 40, unchanged: 0, processed: 84 });
+  expect(performance.now() - since).toBeLessThan(5_000);
+  next.abort();
+  await running;
+  await leases.close();
 });
 
 test('two workers on overlapping replays, and on one: all is repaired once', async () => {
