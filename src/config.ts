@@ -82,6 +82,8 @@ export interface Config {
   workerPoolSize: number;
   /** Organizations whose events are applied at a time. */
   applyConcurrency: number;
+  /** From "not ready" until connections are closed. */
+  shutdownDrainSeconds: number;
   /** For tests of faults (lib/failpoint.ts); null in production. */
   failpoints: string | null;
   /** On the loopback, without a key; null: on the main port, for callers that see the whole. */
@@ -189,6 +191,7 @@ const settings = {
   DATABASE_POOL_SIZE: integer(1, 500).default(10),
   WORKER_POOL_SIZE: integer(2, 500).default(8),
   APPLY_CONCURRENCY: integer(1, 32).default(3),
+  SHUTDOWN_DRAIN_SECONDS: integer(0, 10).default(0),
   METRICS_PORT: integer(0, 65_535).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:']).optional(),
   HEALTH_WINDOW_SECONDS: integer(60, 86_400).default(3_600),
@@ -277,6 +280,7 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     databasePoolSize: set.DATABASE_POOL_SIZE,
     workerPoolSize: set.WORKER_POOL_SIZE,
     applyConcurrency: set.APPLY_CONCURRENCY,
+    shutdownDrainSeconds: set.SHUTDOWN_DRAIN_SECONDS,
     failpoints: set.FAILPOINTS ?? null,
     metricsPort: set.METRICS_PORT ?? null,
     tracesUrl: set.OTEL_EXPORTER_OTLP_ENDPOINT ? `${set.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/$/, '')}/v1/traces` : null,

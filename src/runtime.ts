@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Services } from '../schema/services.ts';
 import { createAuthenticate } from './auth/authenticate.ts';
 import { createTokenVerifier } from './auth/jwt.ts';
@@ -249,7 +250,13 @@ async function open(
     });
     const { port } = await server.listen(config.port, config.host);
     closer.add('server', server.close);
-    retire = server.retire;
+    // Whoever sends requests here learns only after a while that it should not. The jobs end meanwhile.
+    let drained = Promise.resolve();
+    closer.add('drain', () => drained);
+    retire = () => {
+      server.retire();
+      drained = delay(config.shutdownDrainSeconds * 1_000);
+    };
     url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   }
 

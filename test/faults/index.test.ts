@@ -37,6 +37,7 @@ const FAULTS: Readonly<Record<string, readonly Place[]>> = {
       file: 'test/e2e/processes.test.ts',
       test: 'the leader is frozen past its lease under load, another takes over, and it thaws',
       control: 'control: without the check in its transaction it counts people twice',
+      controlFile: 'test/e2e/frozen-leader.test.ts',
     },
   ],
   F13: [{ file: PROCESSES, test: 'F13: the clocks of the nodes are wrong by ten minutes, in both directions' }],

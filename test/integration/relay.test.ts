@@ -146,6 +146,15 @@ test('a nudge is enough: nothing waits for the poll', async () => {
   await running;
 });
 
+test('a relay that is stopped hands on what is there before it ends', async () => {
+  await commit(opened.db, aChange('a'), aChange('b'));
+  const { run, published } = relay();
+  await run(AbortSignal.abort());
+  expect(await streamed()).toEqual([1, 2]);
+  expect(positions(published)).toEqual([1, 2]);
+  expect(await unpublished()).toBe(0);
+});
+
 test('while Redis is down nothing is marked; when it is back, without its data, the relay goes on by itself', {
   timeout: 60_000,
 }, async () => {

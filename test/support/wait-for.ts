@@ -15,7 +15,7 @@ export interface WaitOptions {
 export async function waitFor<T>(
   what: string,
   probe: () => T | Promise<T>,
-  { timeoutMs = 10_000, everyMs = 20, missing }: WaitOptions & { missing?: () => unknown } = {},
+  { timeoutMs = 60_000, everyMs = 20, missing }: WaitOptions & { missing?: () => unknown } = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown;

@@ -72,6 +72,7 @@ it('an empty environment starts with stand-ins, and says which', () => {
         "repair": "off",
       },
       "redisUrl": null,
+      "shutdownDrainSeconds": 0,
       "standIns": [
         "EMBEDDED_POSTGRES",
         "IN_PROCESS_WAKE_UP",
