@@ -2,5 +2,6 @@
 
 import type { Scenario } from './scenario.ts';
 import { fanOut } from './scenarios/fan-out.ts';
+import { pointQuery } from './scenarios/point-query.ts';
 
-export const SCENARIOS: Scenario[] = [fanOut];
+export const SCENARIOS: Scenario[] = [pointQuery, fanOut];

@@ -18,7 +18,7 @@ const fileOf = (name: string): string => fileURLToPath(new URL(`peers/${name}`, 
 const READY_TIMEOUT_MS = 60_000;
 /** As `npm start` runs it. */
 const FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=50'];
-const ADMIN_KEY = 'bench-key-0123456789abcdef';
+export const ADMIN_KEY = 'bench-key-0123456789abcdef';
 
 function start(
   command: readonly string[],

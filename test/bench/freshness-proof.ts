@@ -1,0 +1,124 @@
+// I7 under full load: access is revoked on another node, and no answer that began later than the bound after the commit may
+// still grant it.
+
+import { openDb } from '../../src/db/client.ts';
+import { applyCatalog } from '../../src/entitlements/catalog.ts';
+import { startFakeWorkos } from '../../src/fake-workos/server.ts';
+import { createLogger } from '../../src/log.ts';
+import { postGraphql, startService } from '../support/service-process.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { organizationOf, userId } from './dataset-rows.ts';
+
+/** With Redis. */
+export const BOUND_MS = 1_000;
+const REVOKED_USERS = 20;
+const PROBES = 8;
+const PERMISSION = 'vault:open';
+const ROLE = 'vault-keeper';
+const BEFORE_MS = 1_000;
+const BETWEEN_MS = 50;
+const AFTER_MS = BOUND_MS + 1_000;
+
+const CHECK = `query Probe($userId: ID!, $permission: String!) { checkAccess(userId: $userId, permission: $permission) { allowed } }`;
+const LIST = 'query Probe($userId: ID!) { effectiveEntitlements(userId: $userId) { permissions { permission } } }';
+
+export interface ProofOptions {
+  /** The node that answers under load. */
+  url: string;
+  /** By number of organization. */
+  authorizations: readonly string[];
+  databaseUrl: string;
+  redisUrl: string;
+  /** Asks that node as fast as it can, for so long. */
+  load(seconds: number): Promise<unknown>;
+}
+
+interface Probe {
+  startedAtMs: number;
+  isGranted: boolean;
+}
+
+/** For every revoked user: how long after the commit the last answer began that still granted; 0 when none did. Throws beyond the bound. */
+export async function proveFreshness({ url, authorizations, databaseUrl, redisUrl, load }: ProofOptions): Promise<number[]> {
+  const log = createLogger('error');
+  const database = openDb({ url: databaseUrl, poolSize: 2, statementTimeoutMs: 30_000, applicationName: 'benchmark' });
+  const workos = await startFakeWorkos({ log, source: { kind: 'scripted' }, unknownAfter: 'ignore' });
+  const env = {
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    WORKOS_API_KEY: workos.apiKey,
+    WORKOS_API_URL: workos.url,
+    LOG_LEVEL: 'error',
+  };
+  const worker = await startService('work', {
+    ...env,
+    INITIAL_IMPORT: 'off',
+    RECONCILE_INTERVAL_HOURS: '0',
+    CHANGE_RETENTION_DAYS: '36500',
+  });
+  const other = await startService('serve', env);
+  const ask = async (n: number, kind: 'check' | 'list'): Promise<boolean> => {
+    const key = authorizations[organizationOf(n)]?.replace('Bearer ', '') ?? null;
+    const variables = { userId: userId(n), ...(kind === 'check' && { permission: PERMISSION }) };
+    const { data, errors } = await postGraphql<{
+      checkAccess?: { allowed: boolean };
+      effectiveEntitlements?: { permissions: { permission: string }[] };
+    }>(url, key, kind === 'check' ? CHECK : LIST, variables);
+    if (!data) throw new Error(`a probe failed: ${JSON.stringify(errors)}`);
+    return (
+      data.checkAccess?.allowed ?? data.effectiveEntitlements?.permissions.some(({ permission }) => permission === PERMISSION) ?? false
+    );
+  };
+  try {
+    const catalog = { roles: [{ slug: ROLE, permissions: [PERMISSION] }], groupMappings: [] };
+    await applyCatalog(database.db, { catalog, dryRun: false, prune: false, actor: 'benchmark', tenant: null });
+    const grants = new Map<number, string>();
+    for (let n = 0; n < REVOKED_USERS; n += 1) {
+      const mutation = `mutation { grantRole(userId: "${userId(n)}", role: "${ROLE}", reason: "benchmark") { id } }`;
+      grants.set(n, (await other.query<{ grantRole: { id: string } }>(mutation)).grantRole.id);
+    }
+    await waitFor('the grants to be seen', async () => (await Promise.all([...grants.keys()].map((n) => ask(n, 'check')))).every(Boolean));
+
+    const probes = new Map([...grants.keys()].map((n) => [n, [] as Probe[]]));
+    const committedAtMs = new Map<number, number>();
+    let ended = false;
+    const probing = Array.from({ length: PROBES }, async (_, offset) => {
+      for (let turn = offset; !ended; turn += 1) {
+        const n = turn % REVOKED_USERS;
+        const startedAtMs = performance.now();
+        const isGranted = await ask(n, Math.floor(turn / REVOKED_USERS) % 2 === 0 ? 'check' : 'list');
+        probes.get(n)?.push({ startedAtMs, isGranted });
+      }
+    });
+    const revoking = (async () => {
+      await pause(BEFORE_MS);
+      for (const [n, id] of grants) {
+        await other.query('mutation Revoke($id: ID!) { revokeGrant(id: $id) { id } }', { id });
+        committedAtMs.set(n, performance.now());
+        await pause(BETWEEN_MS);
+      }
+      await pause(AFTER_MS);
+    })();
+    const loading = load(Math.ceil((BEFORE_MS + AFTER_MS) / 1_000 + REVOKED_USERS * (BETWEEN_MS / 1_000 + 0.1)));
+    await Promise.all([revoking, loading]);
+    ended = true;
+    await Promise.all(probing);
+    return [...probes].map(([n, all]) => judge(n, all, committedAtMs.get(n) as number));
+  } finally {
+    await other.end();
+    await worker.end();
+    await workos.close();
+    await database.close();
+  }
+}
+
+function judge(n: number, probes: readonly Probe[], committedAtMs: number): number {
+  const before = probes.filter(({ startedAtMs }) => startedAtMs < committedAtMs - BOUND_MS / 10);
+  const after = probes.filter(({ startedAtMs }) => startedAtMs > committedAtMs + BOUND_MS);
+  if (!before.some(({ isGranted }) => isGranted) || after.length === 0) throw new Error(`user ${n} was not asked for before and after`);
+  if (after.some(({ isGranted }) => isGranted))
+    throw new Error(`access of user ${n} was still granted later than ${BOUND_MS} ms after its revocation`);
+  return Math.max(0, ...probes.filter(({ isGranted }) => isGranted).map(({ startedAtMs }) => startedAtMs - committedAtMs));
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
