@@ -365,6 +365,25 @@ CREATE TABLE "entitlement_change" (
 );
 
 -- CreateTable
+CREATE TABLE "wide_change" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "organization_id" TEXT COLLATE "C" NOT NULL,
+    "roles" TEXT[] COLLATE "C",
+    "group_ids" TEXT[] COLLATE "C",
+    "cause" JSONB NOT NULL,
+    "progress_key" TEXT COLLATE "C" NOT NULL DEFAULT '',
+    "affected_users" INTEGER NOT NULL DEFAULT 0,
+    "granted_permissions" INTEGER NOT NULL DEFAULT 0,
+    "revoked_permissions" INTEGER NOT NULL DEFAULT 0,
+    "preview" JSONB NOT NULL DEFAULT '[]',
+    "owned_until" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "started_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "finished_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "wide_change_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "change_log_head" (
     "id" INTEGER NOT NULL,
     "log_id" TEXT COLLATE "C" NOT NULL,
@@ -649,6 +668,9 @@ CREATE INDEX "entitlement_change_event_id_idx" ON "entitlement_change"("event_id
 
 -- CreateIndex
 CREATE INDEX "entitlement_change_recorded_at_idx" ON "entitlement_change"("recorded_at");
+
+-- CreateIndex
+CREATE INDEX "wide_change_finished_at_idx" ON "wide_change"("finished_at");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "replay_idempotency_key_key" ON "replay"("idempotency_key");

@@ -21,3 +21,6 @@ CREATE UNIQUE INDEX "drift_report_open" ON "drift_report" ("directory_id") WHERE
 
 -- Whether a directory may still push: its few tokens, newest first.
 CREATE INDEX "directory_event_of_token" ON "directory_event" ("directory_id", "id") WHERE "type" IN ('dsync.token.created', 'dsync.token.revoked');
+
+-- Whether a wide change of an organization is under way, which freshness asks on every read.
+CREATE INDEX "wide_change_unfinished" ON "wide_change" ("organization_id", "started_at") WHERE "finished_at" IS NULL;
