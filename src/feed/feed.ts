@@ -3,11 +3,12 @@
 // the same question asked in two places, so there is no seam between them to lose or repeat a change at (I4).
 // Pull-based: a subscriber that does not pull costs one batch of memory, and nobody else anything.
 import type { Db } from '../db/client.ts';
-import { pullIterator } from '../lib/pull-iterator.ts';
+import { type Ending, frugalPullIterator } from '../lib/pull-iterator.ts';
 import type { Logger } from '../log.ts';
 import type { ChangeFilter, RecordedChange } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
 import type { Transport } from '../model/telemetry.ts';
+import { createCrowd } from './crowd.ts';
 import { createReadPersistently } from './read-persistently.ts';
 import { ReaderStalled } from './reader-stalled.ts';
 import { createSubscription, type FeedItem, type Subscription } from './subscription.ts';
@@ -68,6 +69,10 @@ export interface FeedOptions {
   onDelivered?: ((change: RecordedChange, transport: Transport) => void) | undefined;
 }
 
+/** How late a checkpoint may be. */
+const MAX_TICK_MS = 250;
+const SAME_MOMENT_MS = 50;
+
 export function createFeed(options: FeedOptions): Feed {
   const {
     db,
@@ -81,12 +86,22 @@ export function createFeed(options: FeedOptions): Feed {
     clock = () => new Date(),
     onDelivered,
   } = options;
+  const crowd = createCrowd({ tail, tickMs: Math.max(1, Math.min(MAX_TICK_MS, checkpointIntervalMs / 8)) });
   const readPersistently = createReadPersistently({ concurrency: concurrentReads, log });
   const subscriptions = new Map<Subscription, Pick<FeedRequest, 'transport' | 'tenant'>>();
   const stalled = new Map<string | null, number>();
 
+  /** What one is told, others are told who have come as far at the same moment: answered once, it is answered for all. */
+  let told: Extract<FeedItem, { kind: 'checkpoint' }> | undefined;
+  function checkpoint(position: Position, caughtUp: boolean): FeedItem {
+    const at = clock();
+    const isSame = told?.position === position && told.caughtUp === caughtUp && Math.abs(at.getTime() - told.at.getTime()) < SAME_MOMENT_MS;
+    if (!told || !isSame) told = { kind: 'checkpoint', position, caughtUp, at };
+    return told;
+  }
+
   function iterate(subscription: Subscription, { signal, transport, tenant }: FeedRequest): AsyncIterableIterator<FeedItem> {
-    const produce = async (ending: AbortSignal) => {
+    const produce = async (ending: Ending) => {
       subscriptions.set(subscription, { tenant, ...(transport && { transport }) });
       const item = await subscription.next(ending);
       if (onDelivered && transport && item?.kind === 'change') onDelivered(item.change, transport);
@@ -94,25 +109,27 @@ export function createFeed(options: FeedOptions): Feed {
     };
     const onEnd = () => {
       subscriptions.delete(subscription);
+      subscription.end();
       const { reason } = signal;
       if (!(reason instanceof ReaderStalled)) return;
       stalled.set(tenant, (stalled.get(tenant) ?? 0) + 1);
       const facts = { transport: reason.transport, caller: reason.caller, cursor: subscription.cursor() };
       log.warn(facts, 'a reader took nothing and was sent away; this is the cursor up to which it was sent things');
     };
-    return pullIterator(produce, { signal, onEnd });
+    return frugalPullIterator(produce, { signal, onEnd });
   }
 
   const prepare = ({ filter, after, tenant }: FeedRequest) =>
     createSubscription({
       db,
       tail,
+      crowd,
       readPersistently,
       checkpointIntervalMs,
       batchSize,
       batchBytes,
       giveUpAfterMs,
-      clock,
+      checkpoint,
       filter,
       after,
       tenant,

@@ -5,12 +5,13 @@
 // certain any more to be caught up, because the log cannot be read. A subscriber left uncertain too long is sent away.
 import { setImmediate } from 'node:timers/promises';
 import { readHead } from '../changes/head.ts';
-import { changeMatcher } from '../changes/match.ts';
 import { readPage } from '../changes/read-after.ts';
 import type { Db } from '../db/client.ts';
+import type { Ending } from '../lib/pull-iterator.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { ChangeFilter, RecordedChange } from '../model/change.ts';
 import { encodeCursor, type Position } from '../model/cursor.ts';
+import type { Crowd, Waiter } from './crowd.ts';
 import { cursorBeyondEnd, cursorExpired, feedUnavailable } from './feed-errors.ts';
 import type { ReadPersistently } from './read-persistently.ts';
 import type { Tail } from './tail.ts';
@@ -24,8 +25,10 @@ export type FeedItem =
 export interface Subscription {
   /** Takes its place in the log; throws when the cursor is no place in this log. `next` does it where it was not done. */
   start(signal: AbortSignal): Promise<void>;
-  /** The next item, however long that takes; undefined once the signal has aborted. */
-  next(signal: AbortSignal): Promise<FeedItem | undefined>;
+  /** The next item, however long that takes; undefined when it is not wanted any more. */
+  next(ending: Ending): Promise<FeedItem | undefined>;
+  /** Nothing is asked for any more. A pending `next` may never settle. */
+  end(): void;
   /** Every match at or below was pulled; null before the start. */
   delivered(): Position | null;
   /** The same, as a client knows it. */
@@ -35,6 +38,7 @@ export interface Subscription {
 export interface SubscriptionOptions {
   db: Db;
   tail: Tail;
+  crowd: Crowd;
   readPersistently: ReadPersistently;
   filter: ChangeFilter;
   after: Position | null;
@@ -43,15 +47,16 @@ export interface SubscriptionOptions {
   batchSize: number;
   batchBytes: number;
   giveUpAfterMs: number;
-  clock: () => Date;
+  /** A checkpoint; the same object for many, where it says the same. */
+  checkpoint(position: Position, caughtUp: boolean): FeedItem;
 }
 
 const CAUGHT_UP_CHECKPOINT_MS = 1_000;
 const NO_PROGRESS_MS = 100;
 
 export function createSubscription(options: SubscriptionOptions): Subscription {
-  const { db, tail, readPersistently, filter, after, tenant, checkpointIntervalMs, batchSize, batchBytes, giveUpAfterMs, clock } = options;
-  const matches = changeMatcher(filter, tenant);
+  const { db, tail, crowd, readPersistently, filter, after, tenant, checkpointIntervalMs, batchSize, batchBytes, giveUpAfterMs } = options;
+  let waiter: Waiter | undefined;
   let starting: Promise<void> | undefined;
   let headAtStart: Position | null = null;
   let logId = '';
@@ -61,9 +66,10 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   let taken = 0;
   /** What the last checkpoint claimed, if that is still so; null before the first. */
   let claimed: boolean | null = null;
-  let deliveredSince = false;
-  let checkpointAt = 0;
-  let itemAt = 0;
+  /** Of the first change since the last checkpoint; null: none. */
+  let deliveredAtMs: number | null = null;
+  let itemAtMs = 0;
+  let waiting = false;
 
   const known = (head: Position) => (tail.position() > head ? tail.position() : head);
 
@@ -81,20 +87,18 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     return starting;
   }
 
-  /** Milliseconds until a checkpoint is due; not positive when it is. */
-  function checkpointDueMs(atEnd: boolean): number {
-    const now = performance.now();
+  /** When a checkpoint is due, by performance.now(); at once for 0. */
+  function checkpointDueAt(atEnd: boolean): number {
     if (claimed === null || (atEnd && claimed === tail.isStale())) return 0;
-    const afterSilence = itemAt + checkpointIntervalMs - now;
-    return atEnd && deliveredSince ? Math.min(afterSilence, checkpointAt + CAUGHT_UP_CHECKPOINT_MS - now) : afterSilence;
+    const afterSilence = itemAtMs + checkpointIntervalMs;
+    return atEnd && deliveredAtMs !== null ? Math.min(afterSilence, deliveredAtMs + CAUGHT_UP_CHECKPOINT_MS) : afterSilence;
   }
 
   function checkpoint(atEnd: boolean): FeedItem {
     claimed = atEnd && !tail.isStale();
-    deliveredSince = false;
-    checkpointAt = performance.now();
-    itemAt = checkpointAt;
-    return { kind: 'checkpoint', position, caughtUp: claimed, at: clock() };
+    deliveredAtMs = null;
+    itemAtMs = performance.now();
+    return options.checkpoint(position, claimed);
   }
 
   /** As much of it as this subscriber may hold; the rest is looked up again. */
@@ -104,13 +108,14 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   }
 
   /** Takes the next changes from the ring, or from the log where the ring does not reach. */
-  async function load(signal: AbortSignal): Promise<void> {
+  async function load({ group }: Waiter, ending: Ending): Promise<void> {
     taken = 0;
     const held = tail.after(position, batchSize);
     if (held !== 'too old' && held.length > 0) {
-      hold(held.filter(matches), held.at(-1)?.position ?? position);
+      hold(held.filter(group.matches), held.at(-1)?.position ?? position);
       return;
     }
+    const { signal } = ending;
     const page = await readPersistently(() => readPage(db, { after: position, limit: batchSize, filter, tenant }), signal);
     if (page.keptAfter > position) throw cursorExpired();
     if (page.scannedTo === position) await sleep(NO_PROGRESS_MS, signal);
@@ -118,42 +123,46 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     claimed = false;
   }
 
-  /** Until the tail advances or changes its mind about being current, or the time is over. */
-  function pause(ms: number, signal: AbortSignal): Promise<void> {
+  /** Until there is a change, or the time is over, or the tail changes its mind about being current. */
+  function pause(me: Waiter, untilMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        leave();
-        signal.removeEventListener('abort', done);
+      me.position = position;
+      me.dueAtMs = untilMs;
+      me.wake = (change) => {
+        waiting = false;
+        position = me.position;
+        if (change) batch = [change];
         resolve();
       };
-      const timer = setTimeout(done, ms);
-      const leave = tail.onAdvance(done);
-      signal.addEventListener('abort', done);
+      batch = [];
+      taken = 0;
+      waiting = true;
+      crowd.wait(me);
     });
   }
 
-  async function next(signal: AbortSignal): Promise<FeedItem | undefined> {
-    await start(signal);
-    while (!signal.aborted) {
+  async function next(ending: Ending): Promise<FeedItem | undefined> {
+    if (headAtStart === null) await start(ending.signal);
+    while (!ending.aborted) {
+      waiter ??= { group: crowd.join(filter, tenant), position, dueAtMs: 0, wake: () => {} };
       const change = batch[taken];
       if (change) {
         taken += 1;
-        deliveredSince = true;
-        itemAt = performance.now();
+        itemAtMs = performance.now();
+        deliveredAtMs ??= itemAtMs;
         return { kind: 'change', change };
       }
       const atEnd = position >= known(headAtStart ?? 0n);
-      const dueMs = checkpointDueMs(atEnd);
-      if (dueMs <= 0) return checkpoint(atEnd);
+      const dueAtMs = checkpointDueAt(atEnd);
+      if (dueAtMs <= performance.now()) return checkpoint(atEnd);
       if (!atEnd) {
         // A consumer that never waits itself would otherwise spin through the ring in microtasks and stop the process.
         await setImmediate();
-        await load(signal);
+        if (!ending.aborted) await load(waiter, ending);
       } else if (tail.staleForMs() > giveUpAfterMs) {
         throw feedUnavailable();
       } else {
-        await pause(dueMs, signal);
+        await pause(waiter, dueAtMs);
       }
     }
     return undefined;
@@ -161,13 +170,17 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
 
   function delivered(): Position | null {
     if (headAtStart === null) return null;
-    const waiting = batch[taken];
-    return waiting ? waiting.position - 1n : position;
+    if (waiting) return crowd.lookedTo() > position ? crowd.lookedTo() : position;
+    const untaken = batch[taken];
+    return untaken ? untaken.position - 1n : position;
   }
 
   return {
     start,
     next,
+    end() {
+      if (waiter) crowd.leave(waiter);
+    },
     delivered,
     cursor() {
       const upTo = delivered();
