@@ -2,13 +2,16 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { Kind } from './point-asks.ts';
 
 export interface Target {
   url: string;
   query: string;
-  /** Of the callers; none: nobody is asked who they are. */
+  /** By number of organization; none: nobody is asked who they are. */
   authorizations: readonly string[];
-  asks: readonly { variables: object /** Index into `authorizations`. */; caller: number }[];
+  /** Who is asked about, at random. */
+  users: number;
+  kind: Kind;
 }
 
 export interface Round {
@@ -44,10 +47,7 @@ export function startLoad(): Load {
   }
 
   return {
-    async prepare(name, { url, query, authorizations, asks }) {
-      const texts = asks.map(({ variables, caller }) => ({ variables: JSON.stringify(variables), header: caller }));
-      await command({ prepare: name, url, query, headers: authorizations, asks: texts });
-    },
+    prepare: (name, target) => command({ prepare: name, ...target }),
     async run(name, seconds) {
       const {
         answers,

@@ -4,8 +4,8 @@ import type pg from 'pg';
 import { encodeCursor } from '../../src/model/cursor.ts';
 import type { Reasons } from '../../src/model/entitlement.ts';
 import { postGraphql } from '../support/service-process.ts';
-import { ORGANIZATIONS, organizationId, organizationOf, PERMISSIONS, userId } from './dataset-rows.ts';
-import type { Target } from './load.ts';
+import { ORGANIZATIONS, organizationId, userId } from './dataset-rows.ts';
+import { askOf } from './point-asks.ts';
 import { ADMIN_KEY, type StreamServer } from './stream-servers.ts';
 
 const FRESHNESS = 'freshness { revision lagSeconds }';
@@ -22,15 +22,7 @@ export const QUERIES = {
     effectiveEntitlementByUserIdAndToPosition(userId: $userId, toPosition: "9223372036854775807") { userId roles permissions reasons } }`,
 };
 
-/** Everybody once, each with a permission that about every third holds. `caller`: the number of the user's organization. */
-export function asksOf(users: number, kind: 'entitlements' | 'check'): Target['asks'] {
-  return Array.from({ length: users }, (_, n) => ({
-    variables: { userId: userId(n), ...(kind === 'check' && { permission: PERMISSIONS[(n * 7) % PERMISSIONS.length] }) },
-    caller: organizationOf(n),
-  }));
-}
-
-/** A key for every organization, bound to it; what `caller` counts. */
+/** A key for every organization, bound to it; what `caller` of point-asks.ts counts. */
 export async function makeCallers(url: string): Promise<string[]> {
   const mutation = `mutation Key($organizationId: ID!) {
     createApiKey(name: "benchmark", scopes: [ENTITLEMENTS_READ], organizationId: $organizationId) { secret } }`;
@@ -73,12 +65,11 @@ export async function verifyAnswers(
   const numbers = Array.from({ length: SAMPLE }, (_, index) => Math.floor((index * users) / SAMPLE));
   const { rows } = await client.query<Stored>(STORED, [numbers.map(userId)]);
   const isCheck = query === 'check' || query === 'bareCheck';
-  const asks = asksOf(users, isCheck ? 'check' : 'entitlements');
   for (const [index, n] of numbers.entries()) {
-    const { variables, caller } = asks[n] as Target['asks'][number];
+    const { variables, caller } = askOf(n, isCheck ? 'check' : 'entitlements');
     const key = authorizations[caller]?.replace('Bearer ', '') ?? null;
-    const { data } = await postGraphql<Record<string, unknown>>(server.url, key, QUERIES[query], variables as Record<string, unknown>);
-    const expected = expectedOf(rows[index] as Stored, query, variables as { permission?: string });
+    const { data } = await postGraphql<Record<string, unknown>>(server.url, key, QUERIES[query], variables);
+    const expected = expectedOf(rows[index] as Stored, query, variables);
     if (!isDeepStrictEqual(data, expected))
       throw new Error(`${name} answers ${JSON.stringify(data)}, and the database says ${JSON.stringify(expected)}`);
   }

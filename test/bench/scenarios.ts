@@ -2,6 +2,7 @@
 
 import type { Scenario } from './scenario.ts';
 import { fanOut } from './scenarios/fan-out.ts';
+import { growth } from './scenarios/growth.ts';
 import { pointQuery } from './scenarios/point-query.ts';
 
-export const SCENARIOS: Scenario[] = [pointQuery, fanOut];
+export const SCENARIOS: Scenario[] = [pointQuery, fanOut, growth];

@@ -1,15 +1,16 @@
 // Asks one GraphQL server after the other, over keep-alive connections, by autocannon. Commands come by messages:
-//   { prepare: NAME, url, query, headers[], asks: [{ variables, header }] }   header: index into headers
+//   { prepare: NAME, url, query, authorizations[], users, kind }
 //   { run: NAME, connections, seconds }  →  { answers, seconds, p50, p99 }
 // Every connection draws its questions at random, with a beginning of its own. Each answer must be 200, with data and no errors.
 import autocannon from 'autocannon';
+import { askOf } from '../point-asks.ts';
 
 const targets = new Map();
 
 /** Requests are put together when they are sent: all of them at once would be a hundred megabytes. */
-function prepare({ prepare: name, url, query, headers, asks }) {
+function prepare({ prepare: name, url, query, authorizations, users, kind }) {
   const { host } = new URL(url);
-  const heads = (headers.length > 0 ? headers : [undefined]).map((authorization) =>
+  const heads = (authorizations.length > 0 ? authorizations : [undefined]).map((authorization) =>
     [
       'POST /graphql HTTP/1.1',
       `Host: ${host}`,
@@ -23,11 +24,11 @@ function prepare({ prepare: name, url, query, headers, asks }) {
   const bodyHead = `{"query":${JSON.stringify(query)},"variables":`;
   targets.set(name, {
     url,
-    size: asks.length,
+    users,
     request(index) {
-      const { variables, header } = asks[index];
-      const body = `${bodyHead}${variables}}`;
-      return `${heads[header] ?? heads[0]}${body.length}\r\n\r\n${body}`;
+      const { variables, caller } = askOf(index, kind);
+      const body = `${bodyHead}${JSON.stringify(variables)}}`;
+      return `${heads[caller] ?? heads[0]}${body.length}\r\n\r\n${body}`;
     },
   });
 }
@@ -45,7 +46,7 @@ function randomFrom(seed) {
 
 let turns = 1;
 async function run({ run: name, connections, seconds }) {
-  const { url, size, request } = targets.get(name);
+  const { url, users, request } = targets.get(name);
   const latencies = [];
   let wrong;
   const shot = autocannon({
@@ -55,7 +56,7 @@ async function run({ run: name, connections, seconds }) {
     setupClient(client) {
       turns += 1;
       const random = randomFrom((turns * 2_654_435_761) | 1);
-      client.getRequestBuffer = () => request(random(size));
+      client.getRequestBuffer = () => request(random(users));
     },
     verifyBody(body) {
       const isRight = body.startsWith('{"data":{') && !body.includes('"errors"');

@@ -7,12 +7,12 @@ import { withClient } from '../bench-postgres.ts';
 import { openDataset } from '../dataset.ts';
 import { BOUND_MS, proveFreshness } from '../freshness-proof.ts';
 import { type Load, type Round, startLoad } from '../load.ts';
-import { asksOf, makeCallers, QUERIES, verifyAnswers } from '../point-questions.ts';
+import { askOf, type Kind } from '../point-asks.ts';
+import { makeCallers, QUERIES, verifyAnswers } from '../point-questions.ts';
 import { alternate, type BenchOptions, type Comparison, type Scenario } from '../scenario.ts';
 import { type StreamServer, startOurs, startPeer } from '../stream-servers.ts';
 
 type Name = 'ours' | 'mercurius' | 'postgraphile' | 'tutorial' | 'bare';
-type Kind = 'entitlements' | 'check';
 
 const OTHERS: Record<Exclude<Name, 'ours'>, string> = {
   mercurius: 'mercurius, JIT',
@@ -59,9 +59,8 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
     const comparisons: Comparison[] = [];
     for (const kind of ['entitlements', 'check'] as const) {
       say(`${MEASURES[kind]}: preparing`);
-      const asks = asksOf(users, kind);
-      const [first] = asks;
-      const sample = await postGraphql(ours.url, authorizations[0]?.replace('Bearer ', '') ?? null, QUERIES[kind], { ...first?.variables });
+      const { variables, caller } = askOf(0, kind);
+      const sample = await postGraphql(ours.url, authorizations[caller]?.replace('Bearer ', '') ?? null, QUERIES[kind], variables);
       const bare = await keep(startPeer('bare.js', { ANSWER: JSON.stringify(sample) }));
       const byName: Record<Name, StreamServer> = { ...shared, bare };
       const contenders = Object.entries(CONTENDERS[kind]) as [Name, keyof typeof QUERIES][];
@@ -70,7 +69,7 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
         const callers = name === 'ours' ? authorizations : [];
         if (name !== 'bare')
           await withClient(dataset.url, (client) => verifyAnswers(client, { name, server, query, authorizations: callers, users }));
-        await load.prepare(`${kind} ${name}`, { url: server.url, query: QUERIES[query], authorizations: callers, asks });
+        await load.prepare(`${kind} ${name}`, { url: server.url, query: QUERIES[query], authorizations: callers, users, kind });
       }
       say(`${MEASURES[kind]}: rounds`);
       comparisons.push(
