@@ -172,6 +172,7 @@ async function open(
     nudge: { nudge: () => wake('replays'), wait: nudges.replays.wait },
     onChanges,
     log,
+    clock,
     workos: () => workos,
     eventRetentionDays: config.eventRetentionDays,
     requestImports: config.initialImport === 'auto',

@@ -3,7 +3,7 @@
 import { messageOf } from '../errors.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../log.ts';
-import type { Db } from './client.ts';
+import type { Db, Tx } from './client.ts';
 
 export interface DatabaseClock {
   now(): Date;
@@ -16,13 +16,23 @@ const INTERVAL_MS = 60_000;
 const MAX_ROUND_TRIP_MS = 500;
 const WORTH_SAYING_MS = 5_000;
 
+// As columns round it.
+const NOW = 'SELECT clock_timestamp()::timestamptz(3) AS now';
+
+/** For what is stored and compared with what others store. A default of the schema is no such time: the client fills it in. */
+export async function databaseNow(db: Db | Tx): Promise<Date> {
+  const [row] = await db.$queryRawUnsafe<{ now: Date }[]>(NOW);
+  if (!row) throw new Error('the database told no time');
+  return row.now;
+}
+
 export async function openDatabaseClock(db: Db, log: Logger): Promise<DatabaseClock> {
   /** What the database's clock shows when our watch shows 0. */
   async function ask(): Promise<{ zeroMs: number; roundTripMs: number }> {
     const startedAt = performance.now();
-    const [row] = await db.$queryRawUnsafe<{ now: Date }[]>('SELECT clock_timestamp() AS now');
+    const now = await databaseNow(db);
     const roundTripMs = performance.now() - startedAt;
-    return { zeroMs: (row?.now.getTime() ?? Date.now()) - startedAt - roundTripMs / 2, roundTripMs };
+    return { zeroMs: now.getTime() - startedAt - roundTripMs / 2, roundTripMs };
   }
 
   let { zeroMs } = await ask();

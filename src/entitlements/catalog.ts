@@ -1,6 +1,7 @@
 // Applies a catalog (roles, and which groups give them) in one transaction: plan, write, recompute whoever is touched, record
 // the changes. A dry run does all of it and rolls back, so its plan is exact.
 import type { Db, Tx } from '../db/client.ts';
+import { databaseNow } from '../db/clock.ts';
 import { lockEnvironment, lockPartition } from '../db/lock.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { AccessError } from '../errors.ts';
@@ -108,7 +109,7 @@ async function applyIn(tx: Tx, { catalog, dryRun, prune, maxRevocations, actor, 
   };
   const steps = planCatalog(catalog, stored, { prune, tenant });
   const userIds = await writeSteps(tx, steps);
-  const occurredAt = new Date();
+  const occurredAt = await databaseNow(tx);
   const cause: Cause = {
     kind: 'CATALOG_CHANGE',
     eventId: null,

@@ -1,6 +1,7 @@
 // Grants: a role given to one user by hand, with a reason and perhaps an end. Each alteration and its change-log row share
 // one transaction under the lock of the user's organization.
 import type { Db, Tx } from '../db/client.ts';
+import { databaseNow } from '../db/clock.ts';
 import { lockPartition } from '../db/lock.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { AccessError } from '../errors.ts';
@@ -53,7 +54,7 @@ export async function grantRole(db: Db, options: GrantRoleOptions): Promise<Gran
   const { userId, role, reason, expiresAt, actor, tenant } = options;
   if (!reason.trim())
     throw new AccessError('BAD_USER_INPUT', 'reason: say why the role is granted; it is kept with every change that follows.');
-  if (expiresAt && expiresAt.getTime() <= Date.now())
+  if (expiresAt && expiresAt <= (await databaseNow(db)))
     throw new AccessError('BAD_USER_INPUT', `expiresAt: ${expiresAt.toISOString()} is not in the future.`);
   const known = await db.directoryUser.findUnique({ where: { id: userId }, select: { organizationId: true } });
   if (!known || (tenant !== null && known.organizationId !== tenant)) throw userNotFound();
@@ -65,7 +66,8 @@ export async function grantRole(db: Db, options: GrantRoleOptions): Promise<Gran
     if (organizationId !== known.organizationId) return null;
     const defined = await tx.role.count({ where: { slug: role, deleted: false, organizationId: { in: ['', organizationId] } } });
     if (defined === 0) throw new AccessError('BAD_USER_INPUT', `role: "${role}" is not defined for organization ${organizationId}.`);
-    const grant = await tx.grant.create({ data: { userId, organizationId, role, reason, grantedBy: actor, expiresAt } });
+    const createdAt = await databaseNow(tx);
+    const grant = await tx.grant.create({ data: { userId, organizationId, role, reason, grantedBy: actor, createdAt, expiresAt } });
     await settle(tx, userId, organizationId, causeOf('GRANT_CHANGE', actor, reason, grant.createdAt));
     return grant;
   });
@@ -83,8 +85,9 @@ export async function revokeGrant(db: Db, { id, actor, tenant }: { id: string; a
     await lockPartition(tx, known.organizationId);
     const grant = await tx.grant.findUniqueOrThrow({ where: { id } });
     if (grant.revokedAt) return grant;
-    const revoked = await tx.grant.update({ where: { id }, data: { revokedAt: new Date() } });
-    const cause = causeOf('GRANT_CHANGE', actor, `revoked: ${grant.reason}`, revoked.revokedAt ?? new Date());
+    const revokedAt = await databaseNow(tx);
+    const revoked = await tx.grant.update({ where: { id }, data: { revokedAt } });
+    const cause = causeOf('GRANT_CHANGE', actor, `revoked: ${grant.reason}`, revokedAt);
     await settle(tx, grant.userId, grant.organizationId, cause);
     return revoked;
   });

@@ -1,6 +1,7 @@
 // The row of a drift report. Every step is a compare-and-set on `step` in the transaction of its work, so two workers on one
 // report can neither skip nor count anything twice, and a killed one leaves it where the next one goes on.
 import type { Prisma, Tx } from '../db/client.ts';
+import { databaseNow } from '../db/clock.ts';
 import type { DriftKind } from './drift-classify.ts';
 
 export type DriftReportRow = Prisma.DriftReportGetPayload<Record<string, never>>;
@@ -46,7 +47,7 @@ export class OvertakenError extends Error {
 export async function stepReport(tx: Tx, row: Pick<DriftReportRow, 'id' | 'step'>, data: StepData): Promise<void> {
   const { count } = await tx.driftReport.updateMany({
     where: { id: row.id, step: row.step, status: { in: ['PENDING', 'RUNNING'] } },
-    data: { attempts: 0, nextStepAt: new Date(), ...data, step: row.step + 1 },
+    data: { attempts: 0, nextStepAt: await databaseNow(tx), ...data, step: row.step + 1 },
   });
   if (count === 0) throw new OvertakenError(`drift report ${row.id} is in other hands`);
 }
@@ -65,6 +66,6 @@ export interface Ending extends StepData {
 }
 
 export async function endInTransaction(tx: Tx, row: DriftReportRow, ending: Ending): Promise<void> {
-  await stepReport(tx, row, { ...ending, phase: 'FINISHED', confirmToken: null, finishedAt: new Date() });
+  await stepReport(tx, row, { ...ending, phase: 'FINISHED', confirmToken: null, finishedAt: await databaseNow(tx) });
   await forgetRead(tx, row.id);
 }

@@ -1,6 +1,7 @@
 // A reconciliation, second part: once every event that the read may have seen the effect of is in the inbox, both sides are
 // compared, so many accounts at a time. Apply is not at work on the partition meanwhile.
 import type { Db, Prisma, Tx } from '../db/client.ts';
+import { databaseNow } from '../db/clock.ts';
 import { lockPartition } from '../db/lock.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { readCounts } from './directory-counts.ts';
@@ -8,7 +9,6 @@ import { type DriftKind, type Finding, keyOf } from './drift-classify.ts';
 import { compareAccounts, compareFrame, compareStated, nextAccounts, readOf } from './drift-compare.ts';
 import { countTouched, isDirectoryFenced } from './drift-fences.ts';
 import { type DriftReportRow, type KindCounts, type StepData, stepReport } from './drift-row.ts';
-import { databaseNow } from './reconcile-read.ts';
 
 /** Another try will not mend it: the report has failed, and says why. */
 export class ReconciliationFailure extends Error {
@@ -29,15 +29,14 @@ const SETTLE_POLL_MS = 1_000;
 const CAUGHT_UP = `SELECT coalesce(caught_up_at > $1::timestamptz + $2 * interval '1 millisecond', false) AS yes, clock_timestamp() AS now FROM sync_cursor WHERE id = 'events'`;
 
 export async function settleStep({ db, settleMs }: ReconcileCompareDeps, row: DriftReportRow): Promise<void> {
-  const readAt = row.readAt ?? new Date();
+  const readAt = row.readAt ?? row.createdAt;
   const [caughtUp] = await db.$queryRawUnsafe<{ yes: boolean; now: Date }[]>(CAUGHT_UP, readAt.toISOString(), settleMs);
   if (caughtUp?.yes) return inTransaction(db, (tx) => stepReport(tx, row, { phase: 'COMPARING', progressKey: null }));
   if (caughtUp && caughtUp.now.getTime() - readAt.getTime() > SETTLE_DEADLINE_MS + settleMs)
     throw new ReconciliationFailure(
       'The Events API has not been read to its end since the directory was read, so what differs may be events that are still to come. Try again when the sync has caught up.',
     );
-  const nextStepAt = new Date(Date.now() + SETTLE_POLL_MS);
-  return inTransaction(db, (tx) => stepReport(tx, row, { nextStepAt }));
+  return inTransaction(db, async (tx) => stepReport(tx, row, { nextStepAt: new Date((await databaseNow(tx)).getTime() + SETTLE_POLL_MS) }));
 }
 
 // Counts by primary keys.

@@ -1,6 +1,7 @@
 // The worker's side of reconciliations: one step of the report that has waited longest, each step a transaction, so a killed
 // worker's successor goes on where it stopped. A step that fails is tried again later, by a table; then the report has failed,
 // says why, and nothing was altered by it that was not confirmed as the directory's word.
+import { databaseNow } from '../db/clock.ts';
 import { isOutage } from '../db/outage.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { messageOf } from '../errors.ts';
@@ -9,7 +10,7 @@ import type { Logger } from '../log.ts';
 import { WorkosError } from '../workos/workos-error.ts';
 import { type DriftReportRow, endInTransaction, forgetRead, OvertakenError, stepReport } from './drift-row.ts';
 import { compareStep, countItems, type ReconcileCompareDeps, ReconciliationFailure, settleStep } from './reconcile-compare.ts';
-import { databaseNow, type ReconcileReadDeps, readStep } from './reconcile-read.ts';
+import { type ReconcileReadDeps, readStep } from './reconcile-read.ts';
 import { previewStep, type ReconcileRepairDeps, repairStep } from './reconcile-repair.ts';
 import { versionOfReadNow } from './state-read.ts';
 

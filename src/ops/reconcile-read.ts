@@ -2,6 +2,7 @@
 // directory of any size passes through little memory. Nothing is compared or altered here.
 import { parseGroups, parseUsers } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
+import { databaseNow } from '../db/clock.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { WorkosClient } from '../workos/client.ts';
 import { WorkosError } from '../workos/workos-error.ts';
@@ -30,15 +31,6 @@ const NEXT_GROUPS = `SELECT group_id AS id FROM drift_read_group WHERE report_id
 
 // By primary key.
 const KNOWN = `SELECT user_id AS id FROM drift_read_user WHERE report_id = $1 AND user_id = ANY($2::text[])`;
-
-const NOW = 'SELECT clock_timestamp() AS now';
-
-/** The database's clock: what it stamps rows with. */
-export async function databaseNow(db: Db | Tx): Promise<Date> {
-  const [row] = await db.$queryRawUnsafe<{ now: Date }[]>(NOW);
-  if (!row) throw new Error('the database told no time');
-  return row.now;
-}
 
 /** A page in which one object cannot be understood is refused whole: a partial read must not pass for a full one. */
 function understood<T>(what: string, parsed: T[] | string): T[] {

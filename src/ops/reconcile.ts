@@ -2,6 +2,7 @@
 // many accounts waits for its token, with what it has read; then it compares again and repairs only if the difference is still
 // the one that was confirmed.
 import type { Db, Tx } from '../db/client.ts';
+import { databaseNow } from '../db/clock.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { AccessError } from '../errors.ts';
 import { type DriftReportRow, forgetRead } from './drift-row.ts';
@@ -61,13 +62,20 @@ export async function begin(
     requestedBy,
   }: Omit<ReconcileRequest, 'confirmToken'> & { organizationId: string; requestedBy: string },
 ): Promise<DriftReportRow> {
-  const data = { directoryId, organizationId, repair, maxRevocations, requestedBy };
+  const now = await databaseNow(tx);
+  const data = { directoryId, organizationId, repair, maxRevocations, requestedBy, createdAt: now, nextStepAt: now };
   const [created] = await tx.driftReport.createManyAndReturn({ data: [data], skipDuplicates: true });
   if (!created) throw await underWay(tx, directoryId);
   for (const { id } of await tx.driftReport.findMany({ where: { directoryId, status: 'AWAITING_CONFIRMATION' }, select: { id: true } })) {
     await tx.driftReport.update({
       where: { id },
-      data: { status: 'CANCELLED', phase: 'FINISHED', confirmToken: null, error: `Followed by ${created.id}.`, finishedAt: new Date() },
+      data: {
+        status: 'CANCELLED',
+        phase: 'FINISHED',
+        confirmToken: null,
+        error: `Followed by ${created.id}.`,
+        finishedAt: now,
+      },
     });
     await forgetRead(tx, id);
   }
@@ -100,7 +108,7 @@ async function goOn(tx: Tx, { directoryId, maxRevocations }: ReconcileRequest, c
       status: 'RUNNING',
       step: waiting.step + 1,
       givenToken: confirmToken,
-      nextStepAt: new Date(),
+      nextStepAt: await databaseNow(tx),
       ...(maxRevocations !== null && { maxRevocations }),
     },
   });

@@ -3,6 +3,7 @@
 // use: behind the guard against repeats nothing would happen, and without it old values would come back.
 import type { Caller } from '../auth/caller.ts';
 import type { Db } from '../db/client.ts';
+import { databaseNow } from '../db/clock.ts';
 import { AccessError } from '../errors.ts';
 import type { Nudge } from '../lib/nudge.ts';
 import type { Logger } from '../log.ts';
@@ -101,6 +102,7 @@ export function createReplays(deps: ReplaysDeps): Replays {
       if (!known && source === 'LOG') await refuseUnknownEvents(db, selection, tenant);
       // Of two at once with one key the first to come counts.
       const data = {
+        createdAt: await databaseNow(db),
         dryRun,
         source,
         selection: { ...selection },

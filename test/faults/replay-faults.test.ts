@@ -38,7 +38,8 @@ async function dieWhileRepairing(world: World): Promise<void> {
 
 faultTest({
   name: 'F25: a replay is killed midway, overlaps another, and runs during live sync',
-  world: { serves: 1, works: 1, subscribers: ['client'] },
+  // A full read of the directory would bring the memberships back by itself.
+  world: { serves: 1, works: 1, subscribers: ['client'], env: { INITIAL_IMPORT: 'off' } },
   async run(world, patienceMs) {
     const { db } = world;
     await loseMemberships(world);
