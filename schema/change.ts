@@ -4,6 +4,7 @@ import type { Position } from '../src/model/cursor.ts';
 import { builder } from './builder.ts';
 import { pageSize } from './connection.ts';
 import { follow } from './follow.ts';
+import { OF_THE_ITEM } from './of-the-item.ts';
 import { EntitlementChange, User } from './refs.ts';
 
 const ChangeCauseKind = builder.enumType('ChangeCauseKind', {
@@ -12,35 +13,36 @@ const ChangeCauseKind = builder.enumType('ChangeCauseKind', {
 
 const ChangeCause = builder.objectRef<RecordedChange['cause']>('ChangeCause').implement({
   fields: (t) => ({
-    kind: t.expose('kind', { type: ChangeCauseKind }),
-    eventId: t.exposeID('eventId', { nullable: true }),
-    eventType: t.exposeString('eventType', { nullable: true }),
-    replayId: t.exposeID('replayId', { nullable: true }),
-    driftReportId: t.exposeID('driftReportId', { nullable: true }),
-    actor: t.exposeString('actor', { nullable: true }),
-    reason: t.exposeString('reason', { nullable: true }),
+    kind: t.expose('kind', { type: ChangeCauseKind, ...OF_THE_ITEM }),
+    eventId: t.exposeID('eventId', { nullable: true, ...OF_THE_ITEM }),
+    eventType: t.exposeString('eventType', { nullable: true, ...OF_THE_ITEM }),
+    replayId: t.exposeID('replayId', { nullable: true, ...OF_THE_ITEM }),
+    driftReportId: t.exposeID('driftReportId', { nullable: true, ...OF_THE_ITEM }),
+    actor: t.exposeString('actor', { nullable: true, ...OF_THE_ITEM }),
+    reason: t.exposeString('reason', { nullable: true, ...OF_THE_ITEM }),
   }),
 });
 
 builder.objectType(EntitlementChange, {
   description: 'The net change of one user’s effective access by one cause; never empty',
   fields: (t) => ({
-    cursor: t.field({ type: 'Cursor', resolve: ({ position }, _args, { cursorOf }) => cursorOf(position) }),
-    organizationId: t.exposeID('organizationId'),
-    directoryId: t.exposeID('directoryId'),
-    userId: t.exposeID('userId'),
+    cursor: t.field({ type: 'Cursor', ...OF_THE_ITEM, resolve: ({ position }, _args, { cursorOf }) => cursorOf(position) }),
+    organizationId: t.exposeID('organizationId', OF_THE_ITEM),
+    directoryId: t.exposeID('directoryId', OF_THE_ITEM),
+    userId: t.exposeID('userId', OF_THE_ITEM),
     user: t.field({ type: User, nullable: true, resolve: ({ userId }, _args, { load }) => load.user(userId) }),
-    grantedPermissions: t.exposeStringList('grantedPermissions'),
-    revokedPermissions: t.exposeStringList('revokedPermissions'),
-    grantedRoles: t.exposeStringList('grantedRoles'),
-    revokedRoles: t.exposeStringList('revokedRoles'),
-    cause: t.expose('cause', { type: ChangeCause }),
+    grantedPermissions: t.exposeStringList('grantedPermissions', OF_THE_ITEM),
+    revokedPermissions: t.exposeStringList('revokedPermissions', OF_THE_ITEM),
+    grantedRoles: t.exposeStringList('grantedRoles', OF_THE_ITEM),
+    revokedRoles: t.exposeStringList('revokedRoles', OF_THE_ITEM),
+    cause: t.expose('cause', { type: ChangeCause, ...OF_THE_ITEM }),
     occurredAt: t.field({
       type: 'DateTime',
+      ...OF_THE_ITEM,
       description: 'When the cause happened at its source',
       resolve: ({ cause }) => cause.occurredAt,
     }),
-    recordedAt: t.expose('recordedAt', { type: 'DateTime' }),
+    recordedAt: t.expose('recordedAt', { type: 'DateTime', ...OF_THE_ITEM }),
   }),
 });
 
@@ -52,9 +54,9 @@ interface Checkpoint {
 
 const FeedCheckpoint = builder.objectRef<Checkpoint>('FeedCheckpoint').implement({
   fields: (t) => ({
-    cursor: t.field({ type: 'Cursor', resolve: ({ position }, _args, { cursorOf }) => cursorOf(position) }),
-    caughtUp: t.exposeBoolean('caughtUp'),
-    at: t.expose('at', { type: 'DateTime' }),
+    cursor: t.field({ type: 'Cursor', ...OF_THE_ITEM, resolve: ({ position }, _args, { cursorOf }) => cursorOf(position) }),
+    caughtUp: t.exposeBoolean('caughtUp', OF_THE_ITEM),
+    at: t.expose('at', { type: 'DateTime', ...OF_THE_ITEM }),
   }),
 });
 
@@ -105,6 +107,7 @@ builder.subscriptionField('entitlementChanges', (t) =>
   t.field({
     type: EntitlementFeedItem,
     authScopes: { scope: 'CHANGES_SUBSCRIBE' },
+    ...OF_THE_ITEM,
     description:
       'Without `after` from now on; with it everything after that position, in order, without gap or repeat, then live. A checkpoint comes first, at least every 15 s of silence, and whenever the feed has caught up.',
     args: { filter: t.arg({ type: EntitlementChangeFilter }), after: t.arg({ type: 'Cursor' }) },

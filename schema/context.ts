@@ -34,9 +34,9 @@ export interface Context {
 
 /** Whether the caller still has the right that it came with; see src/auth/revalidate.ts. */
 export interface Standing {
-  holds(): Promise<boolean>;
-  /** Calls `onLost` once, until the signal aborts. */
-  watch(signal: AbortSignal, onLost: () => void): void;
+  holds(): boolean | Promise<boolean>;
+  /** Calls `onLost` once, until what is returned is called. */
+  watch(onLost: () => void): () => void;
 }
 
 export interface ContextDeps {
@@ -60,7 +60,7 @@ export function createContext(
     services,
     standing: {
       holds: () => revalidation.holds(caller),
-      watch: (until, onLost) => revalidation.watch(caller, until, onLost),
+      watch: (onLost) => revalidation.watch(caller, onLost),
     },
     budget: createBudget(),
     signal,

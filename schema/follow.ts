@@ -9,38 +9,47 @@ import type { Context } from './context.ts';
 /** A source that has its items in memory, and a client that is gone without our knowing, would keep the process to themselves. */
 const BREATH_EVERY = 32;
 
-/** `open` gets a signal that ends with the request, the socket or the subscription. */
+/** `open` gets a signal that ends with the request or the socket. */
 export async function follow<T, R>(
   context: Context,
   open: (signal: AbortSignal) => Promise<AsyncIterableIterator<T>> | AsyncIterableIterator<T>,
   show: (item: T) => R,
 ): Promise<AsyncIterableIterator<R>> {
-  const ended = new AbortController();
-  const signal = AbortSignal.any([context.signal, ended.signal]);
+  const { standing, signal } = context;
   const source = await open(signal);
   let taken = 0;
   let lost = false;
-  context.standing.watch(signal, () => {
+  const lose = () => {
     lost = true;
-    ended.abort();
-  });
+    end();
+  };
+  const leave = standing.watch(lose);
+  function end(): void {
+    leave();
+    // Settles at once, whatever the source is waiting for.
+    void source.return?.();
+  }
   const followed: AsyncIterableIterator<R> = {
     [Symbol.asyncIterator]: () => followed,
     async next() {
       taken += 1;
       if (taken % BREATH_EVERY === 0) await setImmediate();
-      const { done, value } = await source.next();
-      lost ||= !done && !(await context.standing.holds());
-      if (lost) {
-        ended.abort();
-        throw new AccessError('UNAUTHENTICATED', 'The key or token of this subscription was revoked, or has expired.');
+      const { done, value } = await source.next().catch((error: unknown) => {
+        leave();
+        throw error;
+      });
+      if (!done && !lost) {
+        const holds = standing.holds();
+        lost ||= !(typeof holds === 'boolean' ? holds : await holds);
       }
+      if (done || lost) end();
+      if (lost) throw new AccessError('UNAUTHENTICATED', 'The key or token of this subscription was revoked, or has expired.');
+      if (done) return { done: true, value: undefined };
       context.budget.renew();
-      return done ? { done: true, value: undefined } : { done: false, value: show(value) };
+      return { done: false, value: show(value) };
     },
     async return() {
-      ended.abort();
-      await source.return?.();
+      end();
       return { done: true, value: undefined };
     },
   };

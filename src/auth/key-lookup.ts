@@ -17,6 +17,8 @@ export interface StoredKey {
 export interface KeyLookup {
   /** Rejects when the database does not answer; that is not remembered. */
   find(id: string): Promise<StoredKey | null>;
+  /** What `find` would say, where it is remembered; undefined where it must look. */
+  remembered(id: string): StoredKey | null | undefined;
   /** Looks up all of these in one statement, whatever is remembered. */
   refresh(ids: readonly string[]): Promise<void>;
   /** What a key is from now on: looks that began before do not count any more. */
@@ -29,6 +31,8 @@ interface Look {
   /** When it began, so that its age never understates. */
   atMs: number;
   key: Promise<StoredKey | null>;
+  /** undefined: not known yet. */
+  found: StoredKey | null | undefined;
 }
 
 export function createKeyLookup({ db, maxAgeMs = 2_000, maxKeys = 10_000 }: { db: Db; maxAgeMs?: number; maxKeys?: number }): KeyLookup {
@@ -44,12 +48,23 @@ export function createKeyLookup({ db, maxAgeMs = 2_000, maxKeys = 10_000 }: { db
     if (looks.size > maxKeys && oldest !== undefined) looks.delete(oldest);
   }
 
+  function recently(id: string): Look | undefined {
+    const look = looks.get(id);
+    return look && performance.now() - look.atMs < maxAgeMs ? look : undefined;
+  }
+  const known = (atMs: number, key: StoredKey | null): Look => ({ atMs, key: Promise.resolve(key), found: key });
+
   return {
+    remembered: (id) => recently(id)?.found,
     find(id) {
-      const remembered = looks.get(id);
-      if (remembered && performance.now() - remembered.atMs < maxAgeMs) return remembered.key;
+      const recent = recently(id);
+      if (recent) return recent.key;
       // Prisma's own promise only begins when it is waited for.
-      const look = { atMs: performance.now(), key: db.apiKey.findUnique({ where: { id }, select: SELECT }).then((row) => row) };
+      const key = db.apiKey.findUnique({ where: { id }, select: SELECT }).then((row) => {
+        look.found = row;
+        return row;
+      });
+      const look: Look = { atMs: performance.now(), key, found: undefined };
       keep(id, look);
       look.key.catch(() => looks.get(id) === look && looks.delete(id));
       return look.key;
@@ -59,8 +74,8 @@ export function createKeyLookup({ db, maxAgeMs = 2_000, maxKeys = 10_000 }: { db
       const atMs = performance.now();
       const rows = await db.apiKey.findMany({ where: { id: { in: [...ids] } }, select: SELECT });
       const found = new Map(rows.map((row) => [row.id, row]));
-      for (const id of ids) keep(id, { atMs, key: Promise.resolve(found.get(id) ?? null) });
+      for (const id of ids) keep(id, known(atMs, found.get(id) ?? null));
     },
-    put: (id, key) => keep(id, { atMs: performance.now(), key: Promise.resolve(key) }),
+    put: (id, key) => keep(id, known(performance.now(), key)),
   };
 }

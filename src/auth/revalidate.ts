@@ -4,20 +4,20 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Caller } from './caller.ts';
-import type { KeyLookup } from './key-lookup.ts';
+import type { KeyLookup, StoredKey } from './key-lookup.ts';
 import type { LastUsed } from './last-used.ts';
 
 export interface Revalidation {
-  /** Whether the caller still has the right that it came with. Rejects when that cannot be found out. */
-  holds(caller: Caller): Promise<boolean>;
-  /** Calls `onLost` once when the right is gone, until the signal aborts. */
-  watch(caller: Caller, signal: AbortSignal, onLost: () => void): void;
+  /** Whether the caller still has the right that it came with; at once where that is known. Rejects when it cannot be found out. */
+  holds(caller: Caller): boolean | Promise<boolean>;
+  /** Calls `onLost` once when the right is gone, until what is returned is called. */
+  watch(caller: Caller, onLost: () => void): () => void;
   /** Looks at once: something was revoked. */
   nudge(): void;
 }
 
 export interface RevalidationDeps {
-  keys: Pick<KeyLookup, 'find' | 'refresh'>;
+  keys: Pick<KeyLookup, 'find' | 'refresh' | 'remembered'>;
   lastUsed: Pick<LastUsed, 'touch'>;
   log: Logger;
   clock: () => Date;
@@ -37,12 +37,14 @@ export function createRevalidation({ keys, lastUsed, log, clock, everyMs = 1_000
 
   const hasExpired = ({ credential }: Caller): boolean => credential?.expiresAt != null && credential.expiresAt <= clock();
 
-  async function holds(caller: Caller): Promise<boolean> {
+  const isGood = (key: StoredKey | null): boolean => key !== null && key.revokedAt === null;
+
+  function holds(caller: Caller): boolean | Promise<boolean> {
     const { credential } = caller;
     if (hasExpired(caller)) return false;
     if (credential?.kind !== 'key') return true;
-    const key = await keys.find(credential.id);
-    return key !== null && key.revokedAt === null;
+    const key = keys.remembered(credential.id);
+    return key === undefined ? keys.find(credential.id).then(isGood) : isGood(key);
   }
 
   const leave = (watcher: Watcher): boolean => {
@@ -56,16 +58,22 @@ export function createRevalidation({ keys, lastUsed, log, clock, everyMs = 1_000
   const lose = (watcher: Watcher): void => void (leave(watcher) && watcher.onLost());
 
   async function look(): Promise<void> {
-    const ids = new Set([...watchers].flatMap(({ caller: { credential } }) => (credential?.kind === 'key' ? [credential.id] : [])));
+    const ids = new Set<string>();
+    for (const { caller } of watchers) if (caller.credential?.kind === 'key') ids.add(caller.credential.id);
     await keys.refresh([...ids]);
-    for (const watcher of [...watchers]) if (!(await holds(watcher.caller))) lose(watcher);
+    const bad = new Set<string>();
+    for (const id of ids) if (!isGood(await keys.find(id))) bad.add(id);
+    for (const watcher of watchers) {
+      const { credential } = watcher.caller;
+      if (hasExpired(watcher.caller) || (credential?.kind === 'key' && bad.has(credential.id))) lose(watcher);
+    }
     // A key that only listens is in use as well.
-    for (const { caller } of watchers) if (caller.credential?.kind === 'key') lastUsed.touch(caller.credential.id);
+    for (const id of ids) if (!bad.has(id)) lastUsed.touch(id);
   }
 
   function tick(): void {
     // Whatever the database does, what has expired ends now.
-    for (const watcher of [...watchers]) if (hasExpired(watcher.caller)) lose(watcher);
+    for (const watcher of watchers) if (hasExpired(watcher.caller)) lose(watcher);
     if (looking) return;
     looking = true;
     lookAgain = false;
@@ -80,12 +88,12 @@ export function createRevalidation({ keys, lastUsed, log, clock, everyMs = 1_000
 
   return {
     holds,
-    watch(caller, signal, onLost) {
-      if (caller.credential === undefined || signal.aborted) return;
+    watch(caller, onLost) {
+      if (caller.credential === undefined) return () => {};
       const watcher = { caller, onLost };
       watchers.add(watcher);
-      signal.addEventListener('abort', () => leave(watcher), { once: true });
       timer ??= setInterval(tick, everyMs);
+      return () => void leave(watcher);
     },
     nudge() {
       if (watchers.size === 0) return;

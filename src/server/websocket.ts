@@ -16,8 +16,9 @@ import type { Admission } from './admission.ts';
 import type { AddressOf } from './client-address.ts';
 import type { ServerDeps } from './deps.ts';
 import { cutFor } from './faults.ts';
-import { keepAlive } from './keep-alive.ts';
+import { createKeepAlive } from './keep-alive.ts';
 import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
+import { type Answer, sendNextMessages } from './next-messages.ts';
 import { createPacedSend } from './paced-send.ts';
 import type { Asking, Graphql } from './yoga.ts';
 
@@ -25,9 +26,11 @@ const GOODBYE_MS = 2_000;
 /** Of one message: each costs memory of its own, however short it is. */
 const PIECES = { maxFragments: 256, maxBufferedChunks: 4_096 };
 
+/** What is kept of a socket for as long as it lives, so not its request. */
 interface Extra extends Record<PropertyKey, unknown> {
   socket: WebSocket;
-  request: IncomingMessage;
+  send: (message: string) => Promise<void> | undefined;
+  authorization: string | undefined;
   address: string;
   gone: AbortSignal;
   caller?: Caller;
@@ -52,6 +55,7 @@ export interface WebSocketDeps extends Graphql {
 export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, addressOf }: WebSocketDeps): WebSockets {
   const { log, revalidation } = deps;
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
+  const keepAlive = createKeepAlive(limits.keepAliveMs);
   const report: Report = (cause) => log.error({ err: cause }, 'a request over WebSocket failed');
   const format = (error: GraphQLError): GraphQLFormattedError => {
     const { message, locations, path, extensions } = toGraphQLError(error, report).toJSON();
@@ -59,19 +63,28 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
     return { message, ...(locations && { locations }), ...(path && { path }), extensions: shown };
   };
 
+  const formatResult = ({ errors, data }: Answer): object => ({
+    ...(errors && { errors: errors.map(format) }),
+    ...(data !== undefined && { data }),
+  });
+
   const protocol = makeServer<Params, Extra>({
     connectionInitWaitTimeout: limits.connectionInitTimeoutMs,
     async onConnect({ connectionParams, extra }) {
-      const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? extra.request.headers.authorization;
+      const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? extra.authorization;
       try {
         const caller = await admission.authenticate(extra.address, typeof given === 'string' ? given : null);
         if (caller) {
           await admission.connect(caller);
-          const leave = admission.stay(caller);
+          const leavePlace = admission.stay(caller);
+          const leaveWatch = revalidation.watch(caller, () => void forbid(extra));
+          const leave = () => {
+            leavePlace();
+            leaveWatch();
+          };
           if (extra.gone.aborted) leave();
           else extra.gone.addEventListener('abort', leave, { once: true });
           extra.caller = caller;
-          revalidation.watch(caller, extra.gone, () => forbid(extra));
           return true;
         }
         extra.socket.close(4401, 'Unauthorized');
@@ -103,8 +116,9 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
     },
     execute: (args: ExecutionArgs) => (args.rootValue as Pipeline).execute(args),
     subscribe: (args: ExecutionArgs) => (args.rootValue as Pipeline).subscribe(args),
-    onNext: (_context, _id, _payload, _args, { errors, data }) =>
-      errors && { errors: errors.map(format), ...(data !== undefined && { data }) },
+    onOperation: ({ extra: { send } }, id, _payload, _args, result) =>
+      Symbol.asyncIterator in result ? sendNextMessages(result, { id, format: formatResult, send }) : undefined,
+    onNext: (_context, _id, _payload, _args, result) => formatResult(result),
     onError: (_context, _id, _payload, errors) => errors.map(format),
   });
 
@@ -112,24 +126,27 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
 
   server.on('connection', (socket, request) => {
     const gone = new AbortController();
-    const extra: Extra = { socket, request, address: addressOf(request), gone: gone.signal };
+    const { authorization } = request.headers;
+    const send = createPacedSend(socket, limits.socketBufferBytes);
+    const extra: Extra = { socket, send, authorization, address: addressOf(request), gone: gone.signal };
     const fail = (error: unknown) => {
       report(error);
       socket.close(1013, 'Try again later');
     };
     // A message that is too long or malformed: ws closes the socket by itself.
     socket.on('error', (error) => log.debug({ err: error.message }, 'a WebSocket failed'));
-    keepAlive(socket, limits.keepAliveMs, () => gone.abort(new ReaderStalled('WebSocket', extra.caller?.name)));
+    const leave = keepAlive.watch(socket, () => gone.abort(new ReaderStalled('WebSocket', extra.caller?.name)));
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: createPacedSend(socket, limits.socketBufferBytes),
+        send: async (message) => send(message),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) => socket.on('message', (data) => void take(String(data)).catch(fail)),
       },
       extra,
     );
     socket.once('close', (code, reason) => {
+      leave();
       gone.abort();
       closed(code, String(reason)).catch(report);
     });

@@ -15,6 +15,7 @@ import { useDocumentRules } from './document-rules.ts';
 import { DEFAULT_LIMITS, DOCUMENT_LIMITS } from './limits.ts';
 import { loadPersistedOperations, type Named, resolveOperation } from './persisted-operations.ts';
 import { DEFAULT_POLICY } from './policy.ts';
+import { useSharedAnswers } from './shared-answers.ts';
 
 /** Who asks, and for how long. */
 export interface Asking {
@@ -133,6 +134,7 @@ export function createGraphql({ db, services, revalidation, log, limits, policy 
       useNamedOperations(textOf),
       useErrorCodes(report),
       useFaults(report),
+      useSharedAnswers(),
     ],
   });
   return { yoga, textOf };

@@ -258,7 +258,7 @@ describe('beginning and end', () => {
     db: api.db,
     services: {} as ServerDeps['services'],
     authenticate: async () => null,
-    revalidation: { holds: async () => false, watch: () => {}, nudge: () => {} },
+    revalidation: { holds: async () => false, watch: () => () => {}, nudge: () => {} },
     log: { error: () => {}, debug: () => {} } as unknown as ServerDeps['log'],
     webhooks: { accept: async () => ({ status: 200, body: {} }), refused: () => {} },
     readiness: async () => [],

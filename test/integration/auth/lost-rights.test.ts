@@ -16,7 +16,7 @@ import { insertCompany } from '../../support/company-rows.ts';
 import { type Issuer, startIssuer } from '../../support/issuer.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
-const NEVER: Revalidation = { holds: async () => true, watch: () => {}, nudge: () => {} };
+const NEVER: Revalidation = { holds: async () => true, watch: () => () => {}, nudge: () => {} };
 /** What the promise says, and room for a machine that is busy with something else. */
 const PROMISED_MS = 5_000;
 
@@ -215,7 +215,7 @@ describe('a WebSocket without subscriptions', () => {
   });
 
   test('that nobody was told about is closed by its next operation, which is not run', async () => {
-    const deaf = await start((real) => ({ ...real, watch: () => {} }));
+    const deaf = await start((real) => ({ ...real, watch: () => () => {} }));
     onTestFinished(() => deaf.close());
     const { keys } = createCallers(deaf.db);
     const { apiKey, secret } = await keys.create({ name: 'x', scopes: ['SYNC_READ'], organizationId: null, expiresAt: null }, MAKER);

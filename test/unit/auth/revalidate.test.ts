@@ -26,6 +26,7 @@ beforeEach(() => {
   revalidation = createRevalidation({
     keys: {
       find: look,
+      remembered: () => undefined,
       async refresh(ids) {
         refreshed.push([...ids]);
         await look();
@@ -52,11 +53,10 @@ const withToken = (expiresAt: Date) => callerOf({ kind: 'token', subject: 'x', e
 
 function watch(caller: Caller): { lost: () => number; leave: () => void } {
   let lost = 0;
-  const watching = new AbortController();
-  revalidation.watch(caller, watching.signal, () => {
+  const leave = revalidation.watch(caller, () => {
     lost += 1;
   });
-  return { lost: () => lost, leave: () => watching.abort() };
+  return { lost: () => lost, leave };
 }
 
 test('a revoked key, and one that is gone, is told once', async () => {
