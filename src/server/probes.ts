@@ -4,7 +4,7 @@
 //   /readyz  whether to send requests here: database and migrations. What is only wanted (Redis) is named under `degraded`
 //            when it is away. Off as soon as a stop begins.
 import type { ServerResponse } from 'node:http';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { watchLoopLateness } from '../lib/loop-lateness.ts';
 import { respondJson } from './respond.ts';
 
 export interface Check {
@@ -22,20 +22,11 @@ export interface Probes {
   close(): void;
 }
 
-const RESOLUTION_MS = 20;
-const NANOSECONDS_PER_MS = 1_000_000;
-
 export function createProbes(readiness: () => Promise<readonly Check[]>): Probes {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  delay.enable();
+  const lateness = watchLoopLateness();
   let retired = false;
 
-  function live(res: ServerResponse): void {
-    // Measured from one question to the next.
-    const worstMs = Number.isFinite(delay.max) ? Math.max(0, Math.round(delay.max / NANOSECONDS_PER_MS) - RESOLUTION_MS) : 0;
-    delay.reset();
-    respondJson(res, 200, { live: true, eventLoopDelayMs: worstMs });
-  }
+  const live = (res: ServerResponse): void => respondJson(res, 200, { live: true, eventLoopDelayMs: lateness.worstMs() });
 
   async function ready(res: ServerResponse): Promise<void> {
     const checks = await readiness();
@@ -59,6 +50,6 @@ export function createProbes(readiness: () => Promise<readonly Check[]>): Probes
     retire() {
       retired = true;
     },
-    close: () => void delay.disable(),
+    close: lateness.close,
   };
 }

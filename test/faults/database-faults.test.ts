@@ -62,6 +62,7 @@ faultTest({
   },
 });
 
+// Frozen as long as it takes until everybody has noticed, a few seconds; thirty of them are in the soak (schedule.ts).
 faultTest({
   name: 'F5: Postgres is frozen',
   world: { serves: 1, works: 1, postgres: 'own', subscribers: ['client'] },

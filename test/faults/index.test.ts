@@ -18,7 +18,10 @@ const REDIS = 'test/faults/redis-faults.test.ts';
 const WORKOS = 'test/faults/workos-faults.test.ts';
 
 const FAULTS: Readonly<Record<string, readonly Place[]>> = {
-  F1: [{ file: PROCESSES, test: 'F1: a worker is killed at every step' }],
+  F1: [
+    { file: PROCESSES, test: 'F1: a worker is killed at every step' },
+    { file: PROCESSES, test: 'F1: a server is killed when a webhook is stored and not answered' },
+  ],
   F2: [{ file: PROCESSES, test: 'F2: the relay dies between XADD and its mark' }],
   F3: [{ file: DATABASE, test: 'F3: nobody knows whether a COMMIT came through' }],
   F4: [{ file: DATABASE, test: 'F4: sessions of Postgres are ended, and the server crashes under load' }],
@@ -115,7 +118,10 @@ const FAULTS: Readonly<Record<string, readonly Place[]>> = {
       control: 'control: without the fences the same company drifts all the time',
     },
   ],
-  F30: [{ file: PROCESSES, test: 'F30: out of file descriptors, with a stalled event loop' }],
+  F30: [
+    { file: PROCESSES, test: 'F30: out of file descriptors, with a stalled event loop' },
+    { file: PROCESSES, test: 'F30: event loops stall, and whoever asks is told' },
+  ],
 };
 
 const holds = (source: string, title: string): boolean =>

@@ -1,5 +1,4 @@
 // F1, F2, F13, F24, F30: what befalls the processes themselves.
-
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -59,6 +58,41 @@ faultTest({
     async run(world, patienceMs) {
       await dieEverywhere(world, ['inserted'], patienceMs);
     },
+  },
+});
+
+const delivered = ({ fake }: World, what: string, patienceMs: number): Promise<unknown> =>
+  waitFor(what, () => fake.deliveries()?.pending === 0, { timeoutMs: patienceMs, missing: () => fake.deliveries() });
+
+faultTest({
+  name: 'F1: a server is killed when a webhook is stored and not answered',
+  // Nobody reads the Events API until the end: what is there came by webhook, again and again until it was answered.
+  world: { serves: 1, works: 1, idle: true, subscribers: ['client'], webhook: { retryDelaysMs: Array.from({ length: 400 }, () => 300) } },
+  async run(world, patienceMs) {
+    const { serves, works, db, fake, publish } = world;
+    const [serve] = serves;
+    await delivered(world, 'the first deliveries', 40_000);
+    await serve?.kill();
+    // An answer to one of these that is not stored would lose it for good.
+    const place = { directory_id: 'directory_1', organization_id: 'org_1', updated_at: new Date().toISOString() };
+    const ids = [1, 2, 3, 4, 5].map((n) =>
+      publish({ event: 'dsync.user.created', data: aUser(`user_hooked_${n}`, place) }, { viaApi: false }),
+    );
+    const stored = () => db.directoryEvent.count({ where: { id: { in: ids } } });
+    const died = await serve?.startDoomed({ FAILPOINTS: 'webhook-stored=kill@2' }, () => delay(40_000));
+    if (!died) throw new Error('no second webhook was stored');
+    if ((await stored()) === 0 || fake.deliveries()?.pending === 0) throw new Error('none was stored and not answered');
+    await serve?.start();
+    await delivered(world, 'every delivery to be taken', patienceMs);
+    if (fake.deliveries()?.givenUp !== 0 || (await stored()) < ids.length) throw new Error(`only ${await stored()} were stored`);
+    await works[0]?.start();
+    world.steps(20);
+    await everythingArrives(world, 'when it is back', patienceMs);
+  },
+  control: {
+    without: 'an event id that is there already is an error',
+    mutations: [{ file: 'src/ingest/store-events.ts', from: 'ON CONFLICT (id) DO NOTHING', to: '' }],
+    breaks: /in vain for every delivery to be taken/,
   },
 });
 
@@ -191,5 +225,33 @@ faultTest({
     without: 'nobody hears the errors of the connection to Redis',
     mutations: [{ file: 'src/redis/client.ts', from: "request.on('error',", to: "request.on('nothing'," }],
     breaks: /unhandled/i,
+  },
+});
+
+/** Milliseconds by which the event loop was late at worst since the last question; it is asked all the time. */
+const lateness = async (url: string): Promise<number> => {
+  const answer = await fetch(`${url}/livez`, { signal: AbortSignal.timeout(10_000) });
+  return ((await answer.json()) as { eventLoopDelayMs: number }).eventLoopDelayMs;
+};
+const STALL_MS = 3_000;
+
+faultTest({
+  name: 'F30: event loops stall, and whoever asks is told',
+  world: { serves: 1, works: 2, subscribers: ['client'], env: { TEST_STALL_MS: String(STALL_MS) } },
+  async run(world, patienceMs) {
+    await everythingArrives(world, 'before the fault', 40_000);
+    await world.underLoad(async () => {
+      for (const node of world.nodes) {
+        node.stall();
+        await waitFor(`${node.name} to tell of its stall`, async () => (await lateness(node.url)) > STALL_MS / 2, {
+          timeoutMs: patienceMs,
+        });
+      }
+    });
+  },
+  control: {
+    without: 'nobody looks at the clock of the event loop',
+    mutations: [{ file: 'src/lib/loop-lateness.ts', from: 'worst = Math.max(worst, now() - due);', to: '' }],
+    breaks: /in vain for serve-1 to tell of its stall/,
   },
 });

@@ -10,6 +10,9 @@ import type { World, WorldOptions } from './world.ts';
 
 const WORLD: Omit<WorldOptions, 'seed' | 'mutations'> = { serves: 1, works: 1, subscribers: ['client', 'sse'] };
 
+const FLAP_MS = 30_000;
+const FLAP_EVERY_MS = 200;
+
 const BELIEVE_THE_STREAM: Pick<Scenario['control'], 'without' | 'mutations'> = {
   without: 'the feed believes the stream alone',
   mutations: [
@@ -107,18 +110,19 @@ faultTest({
   control: { ...BELIEVE_THE_STREAM, breaks: /everything to arrive while Redis is frozen/ },
 });
 
+const flap = (world: World, rounds: number): Promise<void> =>
+  world.underLoad(async () => {
+    for (let round = 0; round < rounds; round += 1) {
+      await redisCli(world.redis.port, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await delay(FLAP_EVERY_MS);
+    }
+  }, 100);
+
 faultTest({
   name: 'F8: connections to Redis flap',
   world: WORLD,
-  async run(world) {
-    await world.underLoad(async () => {
-      for (let round = 0; round < 20; round += 1) {
-        await redisCli(world.redis.port, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-        await delay(200);
-      }
-    });
-  },
-  control: { ...BELIEVE_THE_STREAM, breaks: /I4, .* lacks/ },
+  run: (world) => flap(world, FLAP_MS / FLAP_EVERY_MS),
+  control: { ...BELIEVE_THE_STREAM, breaks: /I4, .* lacks/, run: (world) => flap(world, 20) },
 });
 
 faultTest({

@@ -66,6 +66,8 @@ function draw(random: Random, { nodes, works, subscribers }: { nodes: number; wo
     () => ({ kind: 'freeze', node: worker, forMs: 2 * forMs }),
     () => ({ kind: 'failpoint', node: worker, point: random.pick(KILLING), pass: 1 + random.below(12) }),
     () => ({ kind: 'failpoint', node: worker, point: random.pick(KILLING), pass: 1 + random.below(3) }),
+    // Webhooks go to the first one that serves.
+    () => ({ kind: 'failpoint', node: 0, point: 'webhook-stored', pass: 1 + random.below(12) }),
     () => ({ kind: 'clock', node, shiftMs: random.chance(0.5) ? 600_000 : -600_000, forMs: 3 * forMs }),
     () => ({ kind: 'postgres-terminate' }),
     () => ({ kind: 'postgres-cut' }),
@@ -79,7 +81,7 @@ function draw(random: Random, { nodes, works, subscribers }: { nodes: number; wo
     () => ({ kind: 'redis-kill' }),
     () => ({ kind: 'redis-freeze', forMs }),
     () => ({ kind: 'redis-stall', forMs }),
-    () => ({ kind: 'redis-flap', forMs }),
+    () => ({ kind: 'redis-flap', forMs: random.chance(0.2) ? 30_000 : forMs }),
     () => ({ kind: 'redis-full', forMs }),
     () => ({ kind: 'redis-trim', keep: random.below(10) }),
     () => ({ kind: 'workos', fault: random.pick(WORKOS) }),
