@@ -4,7 +4,7 @@ import type { Tx } from '../db/client.ts';
 import { restateUsers } from '../entitlements/restate.ts';
 import type { DirectoryState } from '../model/fact.ts';
 import { type Account, type AccountSide, classifyAccount, classifyGroup, classifyStated, type Finding, keyOf } from './drift-classify.ts';
-import { fencedAccounts, fencedGroups } from './drift-fences.ts';
+import { accountsComputedAgain, fencedAccounts, fencedGroups } from './drift-fences.ts';
 import type { DriftReportRow } from './drift-row.ts';
 import { causeOfRead } from './state-read.ts';
 
@@ -109,7 +109,9 @@ export async function compareAccounts(tx: Tx, report: ReadReport, userIds: reado
 
 /** Of accounts whose rows are as they should be: where what is kept of their access does not follow from the rows. */
 export async function compareStated(tx: Tx, userIds: readonly string[], readAt: Date): Promise<Finding[]> {
-  const transitions = await restateUsers(tx, userIds, causeOfRead('comparison', readAt));
+  const unsettled = await accountsComputedAgain(tx, userIds);
+  const settled = userIds.filter((userId) => !unsettled.has(userId));
+  const transitions = await restateUsers(tx, settled, causeOfRead('comparison', readAt));
   const findings = transitions.map(classifyStated);
   return [...new Map(findings.map((finding) => [keyOf(finding), finding])).values()];
 }

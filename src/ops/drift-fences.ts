@@ -41,6 +41,14 @@ export async function fencedAccounts(tx: Tx, { version, startedAt }: ReadMoment,
   return new Set(rows.map(({ id }) => id));
 }
 
+// By primary key; usually there is no unfinished change.
+const COMPUTED_AGAIN = `
+  SELECT u.id FROM directory_user u JOIN wide_change w ON w.organization_id = u.organization_id AND w.finished_at IS NULL WHERE u.id = ANY($1::text[])`;
+
+/** Of these, whose stored access may lag behind a change of the catalog that is still under way. */
+export const accountsComputedAgain = async (tx: Tx, userIds: readonly string[]): Promise<Set<string>> =>
+  new Set((await tx.$queryRawUnsafe<{ id: string }[]>(COMPUTED_AGAIN, userIds)).map(({ id }) => id));
+
 /** `whole`: their memberships too. */
 export async function fencedGroups(tx: Tx, { directoryId, version }: ReadMoment): Promise<{ named: Set<string>; whole: Set<string> }> {
   const rows = await tx.$queryRawUnsafe<{ id: string; whole: boolean }[]>(GROUPS, directoryId, version);

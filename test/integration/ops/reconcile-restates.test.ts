@@ -88,3 +88,13 @@ test('what would be taken so is guarded like everything else', async () => {
   expect(confirmed).toMatchObject({ id: waiting.id, status: 'SUCCEEDED', repaired: USERS });
   await expectAgreement(db);
 });
+
+test('access that a change of the catalog has yet to come by is no drift', async () => {
+  rig = await startRig({ users: USERS });
+  const { db } = rig.core;
+  await db.$executeRawUnsafe(`UPDATE effective_entitlement SET permissions = permissions || '{before}' WHERE ${OPEN}`);
+  const change = await db.wideChange.create({ data: { organizationId: 'org_1', cause: {} } });
+  expect(await rig.reconcile()).toMatchObject({ status: 'SUCCEEDED', accountsDrifted: 0 });
+  await db.wideChange.update({ where: { id: change.id }, data: { finishedAt: new Date() } });
+  expect(await rig.reconcile()).toMatchObject({ status: 'SUCCEEDED', accountsDrifted: USERS });
+});
