@@ -3,8 +3,8 @@ import type { Db } from '../db/client.ts';
 
 const HOLDS = `
   e.organization_id = $1 AND e.permissions @> ARRAY[$2]::text[] AND e.to_position = 9223372036854775807
-  AND EXISTS (SELECT 1 FROM jsonb_array_elements(e.reasons -> 'permissions' -> $2) AS via
-              WHERE coalesce((e.reasons -> 'paths' -> via::int ->> 'expiresAt')::timestamptz > now(), true))`;
+  AND EXISTS (SELECT 1 FROM json_array_elements(e.reasons -> 'permissions' -> $2) AS via
+              WHERE coalesce((e.reasons -> 'paths' -> via::text::int ->> 'expiresAt')::timestamptz > now(), true))`;
 
 const PAGE = `SELECT e.user_id AS id FROM effective_entitlement e WHERE ${HOLDS} AND e.user_id > $3 ORDER BY e.user_id LIMIT $4`;
 const COUNT = `SELECT count(*)::int AS count FROM effective_entitlement e WHERE ${HOLDS}`;

@@ -21,7 +21,7 @@ const CLOSE_ACCESS = `
 const OPEN_ACCESS = `
   INSERT INTO effective_entitlement (user_id, from_position, to_position, organization_id, directory_id, roles, permissions, reasons, from_at, to_at, from_cause, to_cause)
   SELECT * FROM json_to_recordset($1::json) AS t(user_id text, from_position bigint, to_position bigint, organization_id text, directory_id text,
-    roles text[], permissions text[], reasons jsonb, from_at timestamptz, to_at timestamptz, from_cause jsonb, to_cause jsonb)`;
+    roles text[], permissions text[], reasons json, from_at timestamptz, to_at timestamptz, from_cause jsonb, to_cause jsonb)`;
 
 const CLOSE_MEMBERSHIP = `
   WITH t AS (SELECT * FROM json_to_recordset($1::json) AS t(user_id text, group_id text, position bigint, at timestamptz, cause jsonb)),

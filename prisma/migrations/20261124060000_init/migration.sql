@@ -331,7 +331,7 @@ CREATE TABLE "effective_entitlement" (
     "directory_id" TEXT COLLATE "C" NOT NULL,
     "roles" TEXT[] COLLATE "C",
     "permissions" TEXT[] COLLATE "C",
-    "reasons" JSONB NOT NULL,
+    "reasons" JSON NOT NULL,
     "from_at" TIMESTAMPTZ(3) NOT NULL,
     "to_at" TIMESTAMPTZ(3),
     "from_cause" JSONB NOT NULL,
@@ -655,19 +655,13 @@ CREATE INDEX "grant_revoked_at_expires_at_idx" ON "grant"("revoked_at", "expires
 CREATE INDEX "effective_entitlement_organization_id_user_id_to_position_idx" ON "effective_entitlement"("organization_id", "user_id", "to_position");
 
 -- CreateIndex
-CREATE INDEX "effective_entitlement_permissions_idx" ON "effective_entitlement" USING GIN ("permissions");
-
--- CreateIndex
 CREATE INDEX "entitlement_change_organization_id_position_idx" ON "entitlement_change"("organization_id", "position");
 
 -- CreateIndex
 CREATE INDEX "entitlement_change_user_id_position_idx" ON "entitlement_change"("user_id", "position");
 
 -- CreateIndex
-CREATE INDEX "entitlement_change_event_id_idx" ON "entitlement_change"("event_id");
-
--- CreateIndex
-CREATE INDEX "entitlement_change_recorded_at_idx" ON "entitlement_change"("recorded_at");
+CREATE INDEX "entitlement_change_recorded_at_idx" ON "entitlement_change" USING BRIN ("recorded_at");
 
 -- CreateIndex
 CREATE INDEX "wide_change_finished_at_idx" ON "wide_change"("finished_at");

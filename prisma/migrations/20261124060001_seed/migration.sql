@@ -24,3 +24,9 @@ CREATE INDEX "directory_event_of_token" ON "directory_event" ("directory_id", "i
 
 -- Whether a wide change of an organization is under way, which freshness asks on every read.
 CREATE INDEX "wide_change_unfinished" ON "wide_change" ("organization_id", "started_at") WHERE "finished_at" IS NULL;
+
+-- Who has a permission now; versions that have ended are not asked about.
+CREATE INDEX "effective_entitlement_permissions_idx" ON "effective_entitlement" USING GIN ("permissions") WHERE "to_position" = 9223372036854775807;
+
+-- Changes that no event caused come in masses.
+CREATE INDEX "entitlement_change_event_id_idx" ON "entitlement_change" ("event_id") WHERE "event_id" IS NOT NULL;

@@ -109,7 +109,7 @@ test('a grant that has run out gives nothing from that moment on; the sweep reco
   const past = new Date(Date.now() - 1_000);
   await endAt(id, past);
   // The stored reasons carry the end of the grant; put it into the past there too, as if the time had come.
-  await db.$executeRaw`UPDATE effective_entitlement SET reasons = jsonb_set(reasons, '{paths,0,expiresAt}', to_jsonb(${past.toISOString()}::text)) WHERE user_id = 'cyd'`;
+  await db.$executeRaw`UPDATE effective_entitlement SET reasons = jsonb_set(reasons::jsonb, '{paths,0,expiresAt}', to_jsonb(${past.toISOString()}::text)) WHERE user_id = 'cyd'`;
   expect(await permissionsNow(db)).not.toHaveProperty('cyd');
   expect(await usersWithPermission(db, { organizationId: 'org_1', permission: 'docs:write', afterUserId: null, limit: 10 })).toEqual([
     'ann',

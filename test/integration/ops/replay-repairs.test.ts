@@ -32,7 +32,7 @@ test.each<[string, string, string[]]>([
     'a lost membership',
     `WITH gone AS (DELETE FROM membership WHERE user_id = 'bob' AND group_id = 'admins')
      UPDATE effective_entitlement SET roles = '{builder}', permissions = '{docs:read,docs:write}',
-       reasons = jsonb_build_object('paths', (SELECT jsonb_agg(p) FROM jsonb_array_elements(reasons -> 'paths') p WHERE p ->> 'role' = 'builder'),
+       reasons = jsonb_build_object('paths', (SELECT jsonb_agg(p) FROM jsonb_array_elements(reasons::jsonb -> 'paths') p WHERE p ->> 'role' = 'builder'),
                                     'permissions', '{"docs:read":[0],"docs:write":[0]}'::jsonb) WHERE user_id = 'bob'`,
     ['bob REPLAY: +docs:admin'],
   ],
