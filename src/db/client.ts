@@ -5,6 +5,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { type Prisma, PrismaClient } from '../../prisma/generated/client/client.ts';
 import type { Logger } from '../log.ts';
+import { directStatements } from './direct.ts';
 
 export { Prisma } from '../../prisma/generated/client/client.ts';
 
@@ -59,7 +60,8 @@ export function openDb(options: DbOptions): OpenDb {
     onPoolError: onConnectionLost,
     onConnectionError: onConnectionLost,
   });
-  const db = new PrismaClient({ adapter });
+  const direct = directStatements(pool, adapter);
+  const db = direct.wrap(new PrismaClient({ adapter: direct.factory }));
   pool.on('error', onConnectionLost);
 
   return {
