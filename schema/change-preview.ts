@@ -1,4 +1,4 @@
-import type { ChangePreview } from '../src/entitlements/catalog.ts';
+import type { ChangePreview } from '../src/entitlements/wide-chunk.ts';
 import { builder } from './builder.ts';
 
 export const EntitlementChangePreview = builder.objectRef<ChangePreview>('EntitlementChangePreview').implement({

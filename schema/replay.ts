@@ -1,4 +1,4 @@
-import type { ChangePreview } from '../src/entitlements/catalog.ts';
+import type { ChangePreview } from '../src/entitlements/wide-chunk.ts';
 import type { ReplayRequest, ReplayRow } from '../src/ops/replay.ts';
 import { builder } from './builder.ts';
 import { EntitlementChangePreview } from './change-preview.ts';

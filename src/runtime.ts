@@ -180,7 +180,7 @@ async function open(
   const services: Services = {
     logId,
     feed,
-    catalog: { apply: (options) => applyCatalog(work.db, options).finally(onChanges) },
+    catalog: { apply: (options) => applyCatalog(work.db, { ...options, onChanges }).finally(onChanges) },
     grants: {
       grant: (options) => grantRole(api.db, options).finally(onChanges),
       revoke: (options) => revokeGrant(api.db, options).finally(onChanges),

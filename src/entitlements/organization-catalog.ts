@@ -15,6 +15,11 @@ export interface MappingRow {
   roles: string[];
 }
 
+export interface RoleAndMappingRows {
+  roles: RoleRow[];
+  mappings: MappingRow[];
+}
+
 export interface OrganizationCatalog {
   /** Empty for a role that nobody has defined. */
   permissionsOf(role: string): readonly string[];
@@ -49,16 +54,19 @@ export function createOrganizationCatalog(
 }
 
 // Reads role by primary key prefix; a permission that WorkOS deleted no longer counts in roles that WorkOS defines.
-const ROLES = `
+export const ROLES_OF = (organizationIds: string): string => `
   SELECT r.organization_id AS "organizationId", r.slug,
          CASE WHEN r.origin = 'WORKOS'
               THEN ARRAY(SELECT p FROM unnest(r.permissions) p WHERE NOT EXISTS (SELECT 1 FROM permission d WHERE d.slug = p AND d.deleted))
               ELSE r.permissions END AS permissions
-  FROM role r WHERE NOT r.deleted AND (r.organization_id = '' OR r.organization_id = ANY($1::text[]))`;
+  FROM role r WHERE NOT r.deleted AND (r.organization_id = '' OR r.organization_id = ANY(${organizationIds}))`;
 
-const MAPPINGS = `
+export const MAPPINGS_OF = (organizationIds: string): string => `
   SELECT organization_id AS "organizationId", group_id AS "groupId", group_name AS "groupName", roles
-  FROM group_mapping WHERE organization_id = ANY($1::text[])`;
+  FROM group_mapping WHERE organization_id = ANY(${organizationIds})`;
+
+const ROLES = ROLES_OF('$1::text[]');
+const MAPPINGS = MAPPINGS_OF('$1::text[]');
 
 /** One catalog per organization, in two statements. */
 export async function loadCatalogs(tx: Tx, organizationIds: Iterable<string>): Promise<Map<string, OrganizationCatalog>> {

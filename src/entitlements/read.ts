@@ -10,7 +10,7 @@ export type UserState = SourceUserState | 'DELETED';
 export interface Freshness {
   /** The position of the change log that the answer reflects. */
   position: Position;
-  /** Age of the oldest event of this organization that is known and not applied; 0 when there is none. */
+  /** Age of the oldest event of this organization that is known and not applied, or of a wide change under way; 0 when there is none. */
   lagSeconds: number;
   directoryState: DirectoryState;
   driftSuspected: boolean;
@@ -46,6 +46,7 @@ export const FRESHNESS_COLUMNS = `
   (SELECT position FROM change_log_head WHERE id = 1) AS position,
   coalesce(greatest(0, extract(epoch FROM now() - least(
     (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = u.organization_id),
+    (SELECT min(started_at) FROM wide_change WHERE organization_id = u.organization_id AND finished_at IS NULL),
     (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = 'environment'))))::float8, 0) AS "lagSeconds"`;
 
 const EFFECTIVE = `

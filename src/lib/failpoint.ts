@@ -21,6 +21,8 @@ export const FAILPOINTS = [
   'marked', // relay
   'replay-before-commit', // replay: a chunk repaired and the row moved on
   'replay-after-commit',
+  'wide-chunk-computed', // wide change: a chunk is computed and the row moved on, nothing of it recorded, in the transaction
+  'wide-chunk', // wide change: a chunk is committed
   'reconcile-step', // reconciliation: a step is about to be taken
 ] as const;
 

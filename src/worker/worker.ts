@@ -4,6 +4,7 @@ import { pruneChanges } from '../changes/prune.ts';
 import type { Db } from '../db/client.ts';
 import type { Fenced, Leases } from '../db/lease.ts';
 import { expireGrants } from '../entitlements/grants.ts';
+import { dueWideChanges, finishWideChanges } from '../entitlements/wide-change.ts';
 import { messageOf } from '../errors.ts';
 import { createPoller } from '../ingest/poll-events.ts';
 import { type LoopOptions, runLoop } from '../lib/loop.ts';
@@ -72,6 +73,7 @@ const RECONCILE_INTERVAL_MS = 1_000;
 const PROBE_INTERVAL_MS = 900_000;
 const REFRESH_INTERVAL_MS = 1_000;
 const EXPIRY_INTERVAL_MS = 1_000;
+const WIDE_CHANGE_INTERVAL_MS = 1_000;
 const PRUNE_INTERVAL_MS = 60_000;
 const PRUNE_BATCH = 5_000;
 const DAY_SECONDS = 86_400;
@@ -133,6 +135,14 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
     return loop('apply', term, step, { idleMs: APPLY_INTERVAL_MS, nudge: nudges.apply });
   };
 
+  /** What whoever began it has left behind. */
+  const goOn = async (db: Db, signal: AbortSignal): Promise<boolean> => {
+    const changes = await dueWideChanges(db);
+    if (changes.length > 0) log.info({ organizations: changes.length }, 'goes on with a change that touches many');
+    await finishWideChanges(db, changes, { signal, onChanges: () => wake('relay') });
+    return changes.length > 0;
+  };
+
   /** What time alone brings about. */
   async function upkeep(term: Term): Promise<void> {
     const { db } = term;
@@ -141,6 +151,7 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
       loop('refresh', term, async (s) => again(await refreshNext({ db, workos, log, clock, reactivation: deps.reactivation }, s)), {
         idleMs: REFRESH_INTERVAL_MS,
       }),
+      loop('wide changes', term, async (s) => again(await goOn(db, s)), { idleMs: WIDE_CHANGE_INTERVAL_MS }),
       loop('expiry', term, async () => again((await expireGrants(db, clock())) > 0), { idleMs: EXPIRY_INTERVAL_MS }),
       loop(
         'retention',
