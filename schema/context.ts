@@ -3,6 +3,7 @@
 import type { Caller } from '../src/auth/caller.ts';
 import type { Revalidation } from '../src/auth/revalidate.ts';
 import type { Db } from '../src/db/client.ts';
+import type { EffectiveLookup } from '../src/entitlements/lookup.ts';
 import { decodeCursor, encodeCursor, type Position } from '../src/model/cursor.ts';
 import type { Transport } from '../src/model/telemetry.ts';
 import { type Budget, createBudget } from './budget.ts';
@@ -24,6 +25,8 @@ export interface Context {
   services: Services;
   standing: Standing;
   budget: Budget;
+  /** When the operation came, as performance.now() counts. */
+  askedAtMs: number;
   /** Ends with the request or the socket. */
   signal: AbortSignal;
   /** Of what is subscribed to. */
@@ -41,29 +44,53 @@ export interface Standing {
 
 export interface ContextDeps {
   db: Db;
+  lookup: EffectiveLookup;
   services: Services;
   revalidation: Revalidation;
 }
 
+/** Parts are made when they are asked for: most operations need few of them. */
 export function createContext(
-  { db, services, revalidation }: ContextDeps,
-  { caller, signal, transport = 'SSE' }: { caller: Caller; signal: AbortSignal; transport?: Transport },
+  { db, lookup, services, revalidation }: ContextDeps,
+  asking: { caller: Caller; readonly signal: AbortSignal; askedAtMs?: number; transport?: Transport },
 ): Context {
+  const { caller, askedAtMs = performance.now(), transport = 'SSE' } = asking;
   const tenant = caller.organizationId;
-  const bound = bindTenant(db, tenant);
+  let bound: Db | undefined;
+  let reads: Reads | undefined;
+  let load: Loaders | undefined;
+  let budget: Budget | undefined;
+  const bind = (): Db => {
+    bound ??= bindTenant(db, tenant);
+    return bound;
+  };
   return {
     caller,
     tenant,
-    db: bound,
-    reads: createReads(db, tenant),
-    load: createLoaders({ bound, db, tenant }),
+    get db() {
+      return bind();
+    },
+    get reads() {
+      reads ??= createReads(db, lookup, tenant);
+      return reads;
+    },
+    get load() {
+      load ??= createLoaders({ bound: bind(), db, tenant });
+      return load;
+    },
     services,
     standing: {
       holds: () => revalidation.holds(caller),
       watch: (onLost) => revalidation.watch(caller, onLost),
     },
-    budget: createBudget(),
-    signal,
+    get budget() {
+      budget ??= createBudget();
+      return budget;
+    },
+    askedAtMs,
+    get signal() {
+      return asking.signal;
+    },
     transport,
     cursorOf: (position) => encodeCursor(services.logId, position),
     positionOf: (cursor) => decodeCursor(services.logId, cursor),

@@ -42,10 +42,7 @@ builder.objectType(EffectiveEntitlements, {
     userId: t.exposeID('userId'),
     roles: t.field({
       type: [EffectiveRole],
-      resolve({ effective }) {
-        const now = new Date();
-        return effective.roles.map((role) => ({ role, via: pathsOfRole(effective, role, now) }));
-      },
+      resolve: ({ effective, readAt }) => effective.roles.map((role) => ({ role, via: pathsOfRole(effective, role, readAt) })),
     }),
     permissions: t.field({
       type: [EffectivePermission],
@@ -65,6 +62,11 @@ interface Check {
 }
 
 type AccessDecisionOf = Check & ReturnType<typeof decide> & { freshness: FreshnessOf };
+
+async function decideOne({ userId, permission }: Check, { reads }: Context): Promise<AccessDecisionOf> {
+  const answer = await reads.effectiveOf(userId);
+  return { userId, permission, ...decide(answer, permission), freshness: answer?.freshness ?? (await reads.unknownFreshness()) };
+}
 
 const AccessDecision = builder.objectRef<AccessDecisionOf>('AccessDecision').implement({
   fields: (t) => ({
@@ -103,7 +105,7 @@ builder.queryFields((t) => ({
       readFresh(
         fresh,
         context,
-        () => context.load.effective(userId),
+        () => context.reads.effectiveOf(userId),
         (answer) => (answer ? [answer.freshness] : []),
       ),
   }),
@@ -111,10 +113,13 @@ builder.queryFields((t) => ({
     type: AccessDecision,
     authScopes,
     args: { userId: t.arg.id({ required: true }), permission: t.arg.string({ required: true }), ...freshnessArgs },
-    resolve: async (_root, { userId, permission, ...fresh }, context) => {
-      const decisions = await readFresh(fresh, context, () => decideAll([{ userId, permission }], context), freshnessOfAll);
-      return decisions[0] as AccessDecisionOf;
-    },
+    resolve: (_root, { userId, permission, ...fresh }, context) =>
+      readFresh(
+        fresh,
+        context,
+        () => decideOne({ userId, permission }, context),
+        ({ freshness }) => [freshness],
+      ),
   }),
   checkAccesses: t.field({
     type: [AccessDecision],

@@ -4,6 +4,7 @@ import { type Head, readHead } from '../src/changes/head.ts';
 import { readAfter } from '../src/changes/read-after.ts';
 import type { Db } from '../src/db/client.ts';
 import { countUsersWithPermission, usersWithPermission } from '../src/entitlements/holders.ts';
+import type { EffectiveLookup } from '../src/entitlements/lookup.ts';
 import { type EffectiveAnswer, type Freshness, readEffective } from '../src/entitlements/read.ts';
 import { readSnapshotPage, type SnapshotPage } from '../src/entitlements/snapshot.ts';
 import type { ChangeFilter, RecordedChange } from '../src/model/change.ts';
@@ -20,7 +21,9 @@ export interface Reads {
   head(): Promise<Head>;
   /** Oldest first. */
   changes(o: { after: Position; limit: number; filter: ChangeFilter }): Promise<RecordedChange[]>;
-  /** Unknown and foreign ids are missing from the map. */
+  /** undefined: unknown or foreign. */
+  effectiveOf(userId: string): Promise<EffectiveAnswer | undefined>;
+  /** In one statement. Unknown and foreign ids are missing from the map. */
   effective(userIds: readonly string[]): Promise<Map<string, EffectiveAnswer>>;
   /** Of an answer about a user whom nobody knows. */
   unknownFreshness(): Promise<Freshness>;
@@ -31,11 +34,12 @@ export interface Reads {
   roles(organizationId: string | null): Promise<RoleRow[]>;
 }
 
-export function createReads(db: Db, tenant: string | null): Reads {
+export function createReads(db: Db, lookup: EffectiveLookup, tenant: string | null): Reads {
   const visible = (organizationId: string): boolean => tenant === null || tenant === organizationId;
   return {
     head: () => readHead(db),
     changes: (options) => readAfter(db, { ...options, tenant }),
+    effectiveOf: (userId) => lookup.find(userId, tenant),
     effective: (userIds) => readEffective(db, userIds, tenant),
     unknownFreshness: () => readUnknownFreshness(db, tenant),
     snapshotPage: async (page) => (visible(page.organizationId) ? readSnapshotPage(db, page) : []),

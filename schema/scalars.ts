@@ -19,12 +19,20 @@ function toText(value: unknown): string {
   return value;
 }
 
+/** As `toISOString` writes it: what is stored as text was written so. */
+const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+const toIso = (value: unknown): string => {
+  if (typeof value === 'string' && CANONICAL.test(value)) return value;
+  return (value instanceof Date ? value : new Date(String(value))).toISOString();
+};
+
 const literal = (node: ValueNode): unknown => (node.kind === Kind.STRING ? node.value : undefined);
 
 export const DateTime = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
   description: 'ISO 8601 in UTC',
-  serialize: (value) => (value instanceof Date ? value : new Date(String(value))).toISOString(),
+  serialize: toIso,
   parseValue: toDate,
   parseLiteral: (node) => toDate(literal(node)),
 });

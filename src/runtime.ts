@@ -20,8 +20,10 @@ import { startEmbeddedPostgres } from './db/embedded.ts';
 import { openLeases } from './db/lease.ts';
 import { migrate } from './db/migrate.ts';
 import { createMigratedCheck } from './db/migrated.ts';
+import { openPrepared, type Prepared } from './db/prepared.ts';
 import { applyCatalog } from './entitlements/catalog.ts';
 import { grantRole, revokeGrant } from './entitlements/grants.ts';
+import { createEffectiveLookup } from './entitlements/lookup.ts';
 import { messageOf } from './errors.ts';
 import { COMPANY_CATALOG } from './fake-workos/company-catalog.ts';
 import { type FakeWorkos, startFakeWorkos } from './fake-workos/server.ts';
@@ -69,6 +71,8 @@ export interface Runtime {
 }
 
 const API_POOL = { statementTimeoutMs: 10_000, applicationName: 'access-service api' };
+/** Of single users' access: many in a statement, so two statements at a time carry more than a core can answer. */
+const LOOKUP_POOL = { statementTimeoutMs: 5_000, applicationName: 'access-service lookups', size: 2 };
 const WORK_POOL = { statementTimeoutMs: 120_000, applicationName: 'access-service work' };
 /** Scrapes within that share one look at the sync. */
 const METRICS_AGE_MS = 2_000;
@@ -121,6 +125,7 @@ async function open(
   };
   const work = pool(WORK_POOL, config.workerPoolSize);
   const api = serves ? pool(API_POOL, config.databasePoolSize) : work;
+  const lookups = serves ? openLookups(databaseUrl, log, closer) : null;
   const { logId } = await readHead(work.db);
   const databaseClock = await openDatabaseClock(work.db, log);
   const clock = databaseClock.now;
@@ -210,7 +215,7 @@ async function open(
   const exposition = metrics.expose({
     health: readHealth,
     feedStats: feed.stats,
-    pools: serves ? { api: api.use, work: work.use } : { work: work.use },
+    pools: { work: work.use, ...(lookups && { api: api.use, lookups: lookups.use }) },
   });
   if (config.metricsPort !== null) {
     const server = createMetricsServer({ exposition, log });
@@ -229,11 +234,12 @@ async function open(
   // The server listens before the fake WorkOS starts, which delivers webhooks to it.
   let url: string | null = null;
   let retire: (() => void) | null = null;
-  if (serves) {
+  if (lookups) {
     const refusals = createRefusalCounter(api.db, log);
     closer.add('refusal counter', refusals.settled);
     const server = createHttpServer({
       db: api.db,
+      lookup: createEffectiveLookup(lookups),
       services,
       authenticate: createAuthenticate({ adminApiKey: key, keys: keyLookup, lastUsed, verifyToken, clock }),
       revalidation,
@@ -339,6 +345,12 @@ async function openEmbedded(config: Config, log: Logger, closer: Closer): Promis
   const embedded = await startEmbeddedPostgres({ dir: join(config.dataDir, 'postgres'), log });
   closer.add('embedded postgres', embedded.stop);
   return embedded.url;
+}
+
+function openLookups(url: string, log: Logger, closer: Closer): Prepared {
+  const lookups = openPrepared({ url, log, ...LOOKUP_POOL });
+  closer.add('lookups', lookups.close);
+  return lookups;
 }
 
 function openConnections(redisUrl: string, log: Logger, closer: Closer): RedisConnections {

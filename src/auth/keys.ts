@@ -1,7 +1,7 @@
 // API keys as text: `ak_<id>_<secret><checksum>`, all in base62. The id is public and finds the row; the secret has 256 bits;
 // the checksum refuses what was mistyped or made up without a look-up, and lets scanners for leaked secrets tell a real key.
 // What is stored is the SHA-256 of the whole text: with 256 random bits inside there is nothing that a slow hash could add.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 /** Bytes and the digits that they take. */
@@ -44,7 +44,7 @@ export function sameHash(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+export const hashOf = (text: string): string => hash('sha256', text, 'hex');
 
 const checksum = (body: string): string => base62(BigInt(crc32(body)), CHECKSUM_DIGITS);
 

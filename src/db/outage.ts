@@ -15,7 +15,7 @@ const STATES = [
 /** What the client calls a failure without SQLSTATE, as `code` or, for raw SQL, as `kind` of the adapter's error. */
 const NAMES =
   /^(P1\d{3}|P2024|P2028|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TlsConnectionError|TooManyConnections)$/;
-const MESSAGES = /connection (terminated|refused|timeout)|timeout exceeded when trying to connect/i;
+const MESSAGES = /connection (terminated|refused|timeout)|timeout exceeded when trying to connect|query read timeout/i;
 
 export function isOutage(error: unknown): boolean {
   if (error instanceof LeaseLostError) return true;

@@ -1,5 +1,5 @@
-// The hot path: one user's (or a hundred users') effective access with its freshness, in one statement, so that the answer
-// and the revision that it names are of one snapshot.
+// Effective access of users with its freshness, in one statement, so that the answer and the revision that it names are of one
+// snapshot. Look-ups of single users, the hot path, are in lookup.ts.
 import type { Db } from '../db/client.ts';
 import type { Position } from '../model/cursor.ts';
 import { type Effective, type EntitlementPath, NO_ACCESS } from '../model/entitlement.ts';
@@ -22,6 +22,8 @@ export interface EffectiveAnswer {
   userState: UserState;
   effective: Effective;
   freshness: Freshness;
+  /** When it was read, by the clock of the database: what has expired by then is not in force. */
+  readAt: Date;
 }
 
 interface Row {
@@ -35,6 +37,7 @@ interface Row {
   reasons: Effective['reasons'] | null;
   position: Position;
   lagSeconds: number;
+  readAt: Date;
 }
 
 // Per user: directory_user and directory by primary key, effective_entitlement by (user_id, to_position); change_log_head by
@@ -43,7 +46,7 @@ interface Row {
 export const FRESHNESS_COLUMNS = `
   u.id AS "userId", u.organization_id AS "organizationId", u.state AS "userState", d.state AS "directoryState",
   u.drift_suspected OR EXISTS (SELECT 1 FROM refresh_task r WHERE r.user_id = u.id) AS "driftSuspected",
-  (SELECT position FROM change_log_head WHERE id = 1) AS position,
+  now() AS "readAt", (SELECT position FROM change_log_head WHERE id = 1) AS position,
   coalesce(greatest(0, extract(epoch FROM now() - least(
     (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = u.organization_id),
     (SELECT min(started_at) FROM wide_change WHERE organization_id = u.organization_id AND finished_at IS NULL),
@@ -58,26 +61,28 @@ const EFFECTIVE = `
 /** Unknown and foreign ids are missing from the map. `tenant` null: every organization. */
 export async function readEffective(db: Db, userIds: readonly string[], tenant: string | null): Promise<Map<string, EffectiveAnswer>> {
   if (userIds.length === 0) return new Map();
-  const now = new Date();
   const rows = await db.$queryRawUnsafe<Row[]>(EFFECTIVE, userIds, tenant);
-  return new Map(rows.map((row) => [row.userId, toAnswer(row, now)]));
+  return new Map(rows.map((row) => [row.userId, toAnswer(row)]));
 }
 
-export function toAnswer(row: Row, now: Date): EffectiveAnswer {
-  const { userId, organizationId, userState, directoryState, driftSuspected, position, lagSeconds, roles, permissions, reasons } = row;
+export function toAnswer(row: Row): EffectiveAnswer {
+  const { userId, organizationId, userState, directoryState, driftSuspected, position, lagSeconds, readAt } = row;
+  const { roles, permissions, reasons } = row;
   const stored = roles && permissions && reasons ? { roles, permissions, reasons } : NO_ACCESS;
   return {
     userId,
     organizationId,
     userState,
-    effective: inForceAt(stored, now),
+    effective: inForceAt(stored, readAt),
     freshness: { position, lagSeconds, directoryState, driftSuspected },
+    readAt,
   };
 }
 
 /** Without paths of grants that have expired, in case the sweep that records their end has not come round yet. */
 export function inForceAt(effective: Effective, now: Date): Effective {
   const { paths, permissions } = effective.reasons;
+  if (paths.every(({ expiresAt }) => expiresAt === null)) return effective;
   const time = now.toISOString();
   const holds = (path: EntitlementPath | undefined): boolean => path !== undefined && (path.expiresAt === null || path.expiresAt > time);
   if (paths.every(holds)) return effective;

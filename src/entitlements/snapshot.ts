@@ -22,7 +22,6 @@ const PAGE = `
 
 /** Users with any access at that position, in id order. `freshness.position` is `asOf`. */
 export async function readSnapshotPage(db: Db, { organizationId, asOf, afterUserId, limit }: SnapshotPage): Promise<EffectiveAnswer[]> {
-  const now = new Date();
   const rows = await db.$queryRawUnsafe<Parameters<typeof toAnswer>[0][]>(PAGE, organizationId, afterUserId ?? '', asOf, limit);
-  return rows.map((row) => toAnswer({ ...row, organizationId, position: asOf }, now));
+  return rows.map((row) => toAnswer({ ...row, organizationId, position: asOf }));
 }

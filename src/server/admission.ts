@@ -1,5 +1,5 @@
 // Who is let in, and how often: the same on HTTP, SSE and WebSocket. Everything here is counted by caller, by address, or both.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Authenticate, Caller } from '../auth/caller.ts';
 import { AccessError } from '../errors.ts';
 import { addressKey } from './client-address.ts';
@@ -36,9 +36,7 @@ export function createAdmission(authenticate: Authenticate, limits: Limits, coun
 
   return {
     async authenticate(address, authorization) {
-      const digest = createHash('sha256')
-        .update(authorization ?? '')
-        .digest('base64');
+      const digest = hash('sha256', authorization ?? '', 'base64');
       if (!((goodUntilMs.get(digest) ?? 0) > Date.now())) failures.check(byAddress(address));
       const caller = await authenticate(authorization);
       if (caller) {

@@ -4,6 +4,7 @@ import type { Authenticate } from '../auth/caller.ts';
 import type { Revalidation } from '../auth/revalidate.ts';
 import type { Policy } from '../config.ts';
 import type { Db } from '../db/client.ts';
+import type { EffectiveLookup } from '../entitlements/lookup.ts';
 import type { Logger } from '../log.ts';
 import type { Exposition } from '../observability/metrics.ts';
 import type { Limits } from './limits.ts';
@@ -11,6 +12,7 @@ import type { Check } from './probes.ts';
 
 export interface ServerDeps {
   db: Db;
+  lookup: EffectiveLookup;
   services: Services;
   authenticate: Authenticate;
   /** Of what lives longer than a request. */
@@ -33,4 +35,6 @@ export interface ServerDeps {
   limits?: Partial<Limits>;
   /** A Redis connection for rate limits, which count for all processes together then. */
   counters?: object | null;
+  /** A document is compiled when it is asked for so many times after Yoga has taken it. */
+  compileAfter?: number;
 }

@@ -29,8 +29,10 @@ query Whoami {
 let html: Promise<string> | undefined;
 
 /** A browser that opens /graphql, and not one that sends a query there. */
-export const wantsPage = (req: IncomingMessage, url: URL): boolean =>
-  req.method === 'GET' && !url.searchParams.has('query') && (req.headers.accept?.includes('text/html') ?? false);
+export const wantsPage = ({ method, url, headers }: IncomingMessage): boolean =>
+  method === 'GET' &&
+  (headers.accept?.includes('text/html') ?? false) &&
+  !URL.parse(url ?? '', 'http://localhost')?.searchParams.has('query');
 
 export async function sendPage(res: ServerResponse): Promise<void> {
   html ??= render();

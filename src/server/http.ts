@@ -10,6 +10,7 @@ import { createAddressOf } from './client-address.ts';
 import type { ServerDeps } from './deps.ts';
 import { cutFor } from './faults.ts';
 import { sendPage, wantsPage } from './graphiql.ts';
+import { createLean } from './lean.ts';
 import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
 import { listenOn } from './listen-on.ts';
 import { assertMaySeeMetrics, respondMetrics } from './metrics-route.ts';
@@ -42,15 +43,16 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
   const addressOf = createAddressOf(policy.trustedProxies);
   const admission = createAdmission(deps.authenticate, limits, deps.counters ?? null);
   const graphql = createGraphql(deps);
+  const lean = createLean({ ...deps, ...graphql, stallTimeoutMs: limits.stallTimeoutMs });
   const sockets = createWebSockets(deps, { ...graphql, admission, addressOf });
   const handleWebhook = createWebhookRoute(deps, { admission, addressOf });
   const probes = createProbes(deps.readiness);
   const streams = new Set<ServerResponse>();
   let closing = false;
 
-  async function handleGraphql(req: IncomingMessage, res: ServerResponse, url: URL): Promise<void> {
+  async function handleGraphql(req: IncomingMessage, res: ServerResponse): Promise<void> {
     checkOrigin(req, policy.allowedOrigins);
-    if (policy.introspection && !policy.persistedOnly && wantsPage(req, url)) return sendPage(res);
+    if (policy.introspection && !policy.persistedOnly && wantsPage(req)) return sendPage(res);
     const address = addressOf(req);
     const caller = await admission.authenticate(address, req.headers.authorization);
     if (!caller) return respondUnauthenticated(res);
@@ -58,6 +60,9 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     if (req.method === 'POST' && !isJson(req)) {
       return respondRefusal(res, new AccessError('BAD_USER_INPUT', 'Send JSON: `Content-Type: application/json`.'), 415);
     }
+    const askedAtMs = performance.now();
+    if (lean.takes(req) && (await lean.answer(req, res, { caller, askedAtMs }))) return;
+    setSecurityHeaders(res);
     if (res.closed) return;
     if (req.headers.accept?.includes('text/event-stream')) res.once('close', admission.stay(caller));
     const gone = new AbortController();
@@ -69,7 +74,7 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     const onFault = (errorCode: unknown, streaming: boolean) => {
       if (streaming && cutFor(errorCode, streaming)) res.destroy();
     };
-    const response = await graphql.yoga.handleNodeRequestAndResponse(req, res, { caller, signal: gone.signal, onFault });
+    const response = await graphql.yoga.handleNodeRequestAndResponse(req, res, { caller, signal: gone.signal, askedAtMs, onFault });
     await sendResponse(response, res, {
       stallTimeoutMs: limits.stallTimeoutMs,
       onStalled: () => gone.abort(new ReaderStalled('SSE', caller.name)),
@@ -85,18 +90,17 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
   }
 
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    setSecurityHeaders(res);
     if (closing) res.setHeader('Connection', 'close');
-    const url = URL.parse(req.url ?? '', 'http://localhost');
-    switch (url?.pathname) {
-      case '/graphql':
-        return handleGraphql(req, res, url);
+    const path = req.url === '/graphql' ? req.url : URL.parse(req.url ?? '', 'http://localhost')?.pathname;
+    if (path === '/graphql') return handleGraphql(req, res);
+    setSecurityHeaders(res);
+    switch (path) {
       case '/webhooks/workos':
         return handleWebhook(req, res);
       case '/metrics':
         return handleMetrics(req, res);
       default:
-        if (!(await probes.answer(url?.pathname, res))) respondJson(res, 404, { error: 'not_found' });
+        if (!(await probes.answer(path, res))) respondJson(res, 404, { error: 'not_found' });
     }
   }
 

@@ -2,19 +2,27 @@
 import type { ServerResponse } from 'node:http';
 import { AccessError, type ErrorCode } from '../errors.ts';
 
-const API_POLICY = "default-src 'none'; frame-ancestors 'none'";
+const HEADERS = {
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+};
 
-export function setSecurityHeaders(res: ServerResponse, policy = API_POLICY): void {
-  res.setHeader('Content-Security-Policy', policy);
-  res.setHeader('X-Content-Type-Options', 'nosniff');
-  res.setHeader('X-Frame-Options', 'DENY');
-  res.setHeader('Referrer-Policy', 'no-referrer');
-  res.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
-  res.setHeader('Cache-Control', 'no-store');
+/** Names and values in turn, as `writeHead` takes them fastest. */
+export const SECURITY_HEADERS: readonly string[] = Object.entries(HEADERS).flat();
+
+/** `policy`: of a page, which needs more than nothing. */
+export function setSecurityHeaders(res: ServerResponse, policy?: string): void {
+  for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
+  if (policy !== undefined) res.setHeader('Content-Security-Policy', policy);
 }
 
 export function respondJson(res: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
   res.statusCode = status;
+  setSecurityHeaders(res);
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   res.setHeader('Content-Type', 'application/json; charset=utf-8');
   res.end(JSON.stringify(body));

@@ -9,6 +9,7 @@ import { type Report, toGraphQLError } from '../../schema/errors.ts';
 import { schema } from '../../schema/index.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { Transport } from '../model/telemetry.ts';
+import { type CompiledDocuments, createCompiledDocuments } from './compiled-documents.ts';
 import type { ServerDeps } from './deps.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { useDocumentRules } from './document-rules.ts';
@@ -22,6 +23,8 @@ export interface Asking {
   caller: Caller;
   /** Ends with the request or the socket. */
   signal: AbortSignal;
+  /** Absent: now. */
+  askedAtMs?: number;
   /** SSE, when none is named. */
   transport?: Transport;
   /** A subscription failed; `streaming`: after it had begun. See faults.ts. */
@@ -32,7 +35,14 @@ export interface Graphql {
   yoga: YogaServerInstance<Asking, Context>;
   /** The text to run for a request that may name an operation instead. */
   textOf(named: Named): string | undefined;
+  /** Those that this pipeline has taken. */
+  documents: CompiledDocuments;
 }
+
+/** Whatever comes to its execution was parsed and passed every rule. */
+const useAcceptance = (documents: CompiledDocuments): Plugin => ({
+  onExecute: ({ args: { document } }) => documents.accept(document),
+});
 
 /** Errors outside of execution (parsing, validation, the form of the request) pass no masking of Yoga's: the last word is here. */
 const useErrorCodes = (report: Report): Plugin => ({
@@ -96,14 +106,15 @@ const asValidationError = {
   ],
 };
 
-export function createGraphql({ db, services, revalidation, log, limits, policy }: ServerDeps): Graphql {
+export function createGraphql({ db, lookup, services, revalidation, log, limits, policy, compileAfter }: ServerDeps): Graphql {
   const { introspection, persistedOnly } = { ...DEFAULT_POLICY, ...policy };
   const operations = loadPersistedOperations();
   const textOf = (named: Named) => resolveOperation(named, operations, persistedOnly);
+  const documents = createCompiledDocuments(schema, compileAfter);
   const report: Report = (cause) => log.error({ err: cause }, 'a request failed');
   const yoga = createYoga<Asking, Context>({
     schema,
-    context: (asking) => createContext({ db, services, revalidation }, asking),
+    context: (asking) => createContext({ db, lookup, services, revalidation }, asking),
     graphqlEndpoint: '/graphql',
     logging: false,
     landingPage: false,
@@ -135,7 +146,8 @@ export function createGraphql({ db, services, revalidation, log, limits, policy 
       useErrorCodes(report),
       useFaults(report),
       useSharedAnswers(),
+      useAcceptance(documents),
     ],
   });
-  return { yoga, textOf };
+  return { yoga, textOf, documents };
 }

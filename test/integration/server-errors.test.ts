@@ -1,6 +1,8 @@
 // Every refusal has a code of the contract, whatever the transport; what went wrong inside stays inside.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDb } from '../../src/db/client.ts';
+import { openPrepared } from '../../src/db/prepared.ts';
+import { createEffectiveLookup } from '../../src/entitlements/lookup.ts';
 import { encodeCursor } from '../../src/model/cursor.ts';
 import {
   ApplyCatalogDocument,
@@ -236,19 +238,17 @@ describe('a fault of ours', () => {
   });
 
   test('a database that is gone is UNAVAILABLE', async () => {
-    const { db, close } = openDb({
-      url: 'postgres://nobody@127.0.0.1:1/none',
-      poolSize: 1,
-      statementTimeoutMs: 1_000,
-      applicationName: 'test',
-    });
-    const lonely = await startApi({ db });
+    const nowhere = { url: 'postgres://nobody@127.0.0.1:1/none', statementTimeoutMs: 1_000, applicationName: 'test' };
+    const { db, close } = openDb({ ...nowhere, poolSize: 1 });
+    const prepared = openPrepared({ ...nowhere, size: 1 });
+    const lonely = await startApi({ db, lookup: createEffectiveLookup(prepared) });
     try {
       expect(await lonely.codes(UsersDocument, {})).toEqual(['UNAVAILABLE']);
       expect(await lonely.codes(UserEntitlementsDocument, { userId: 'user_ada' })).toEqual(['UNAVAILABLE']);
       expect(lonely.logged.join()).toContain('127.0.0.1:1');
     } finally {
       await lonely.close();
+      await prepared.close();
       await close();
     }
   });

@@ -256,6 +256,7 @@ describe('POST /webhooks/workos', () => {
 describe('beginning and end', () => {
   const deps = (): ServerDeps => ({
     db: api.db,
+    lookup: { find: async () => undefined },
     services: {} as ServerDeps['services'],
     authenticate: async () => null,
     revalidation: { holds: async () => false, watch: () => () => {}, nudge: () => {} },

@@ -7,8 +7,10 @@ import type { Services } from '../../schema/services.ts';
 import { type Caller, SCOPES } from '../../src/auth/caller.ts';
 import { readHead } from '../../src/changes/head.ts';
 import type { Db } from '../../src/db/client.ts';
+import { openPrepared } from '../../src/db/prepared.ts';
 import { applyCatalog } from '../../src/entitlements/catalog.ts';
 import { grantRole, revokeGrant } from '../../src/entitlements/grants.ts';
+import { createEffectiveLookup } from '../../src/entitlements/lookup.ts';
 import { AccessError } from '../../src/errors.ts';
 import { pullIterator } from '../../src/lib/pull-iterator.ts';
 import { sleep } from '../../src/lib/sleep.ts';
@@ -59,17 +61,21 @@ type Over = Omit<Partial<ServerDeps>, 'services'> & { services?: Partial<Service
 export async function startApi(given: Over | ((node: FeedNode) => Over) = {}): Promise<Api> {
   const database = await createTestDatabase();
   const node = await startFeedNode({ url: database.url, checkpointIntervalMs: 500 });
+  const prepared = openPrepared({ url: database.url, size: 2, statementTimeoutMs: 5_000, applicationName: 'test lookups' });
   const over = typeof given === 'function' ? given(node) : given;
   const { authenticate, revalidation, keys } = createCallers(node.db);
   const logged: string[] = [];
   const log: Logger = createLogger('error', { write: (line) => void logged.push(line) });
   const server = createHttpServer({
     db: node.db,
+    lookup: createEffectiveLookup(prepared),
     authenticate: async (authorization) => CALLERS[/^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? ''] ?? authenticate(authorization),
     revalidation,
     log,
     webhooks: { accept: async () => ({ status: 200, body: { stored: true } }), refused: () => {} },
     readiness: async () => [{ name: 'postgres', ok: true }],
+    // At once, so that whatever a test asks a second time is asked of both paths.
+    compileAfter: 1,
     ...over,
     services: { ...(await servicesOn(node)), keys, ...over.services },
   });
@@ -128,6 +134,7 @@ export async function startApi(given: Over | ((node: FeedNode) => Over) = {}): P
     async close() {
       await Promise.all(sockets.map((client) => client.dispose()));
       await server.close();
+      await prepared.close();
       await node.stop();
       await database.drop();
     },

@@ -29,6 +29,7 @@ const answer = (over: Partial<EffectiveAnswer> = {}, freshness: Partial<Effectiv
   userState: 'ACTIVE',
   effective: EFFECTIVE,
   freshness: { position: 1n, lagSeconds: 0, directoryState: 'ACTIVE', driftSuspected: false, ...freshness },
+  readAt: new Date('2026-05-01T00:00:00Z'),
   ...over,
 });
 
