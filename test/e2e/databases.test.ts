@@ -11,6 +11,7 @@ import { type FakeWorkos, startFakeWorkos } from '../../src/fake-workos/server.t
 import { createRandom } from '../../src/lib/random.ts';
 import { createLogger } from '../../src/log.ts';
 import { startOwnPostgres } from '../faults/own-postgres.ts';
+import { followByClient, inShort, type Subscriber } from '../faults/subscriber.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { type OwnRedis, startRedis } from '../support/redis.ts';
@@ -31,6 +32,7 @@ let fake: FakeWorkos;
 let company: ScriptedCompany;
 let published = 0;
 let service: Service | undefined;
+let subscriber: Subscriber;
 
 beforeAll(async () => {
   process.stdout.write(`seed ${SEED}\n`);
@@ -63,6 +65,10 @@ async function start(databaseUrl: string, judge: Db, settings: Record<string, st
     WORKOS_API_URL: fake.url,
     ...settings,
   });
+  // Before the catalog nobody has anything, so it sees the log from its beginning.
+  subscriber = followByClient({ name: 'client', url: service.url, key: service.key });
+  undo.push(subscriber.close);
+  await waitFor('the subscriber to have begun', () => subscriber.received.length > 0, { missing: subscriber.failure });
   await service.query(APPLY, { catalog: SCRIPTED_CATALOG });
   for (let n = 0; n < 50; n += 1) company.step();
   await expectTruth(judge);
@@ -93,6 +99,15 @@ async function expectUnharmed(db: Db, { output, end }: Service): Promise<void> {
     missing: () => db.directoryEvent.count(),
   });
   expect(await db.directoryEvent.count({ where: { status: 'QUARANTINED' } })).toBe(0);
+  const { eventId } = await db.syncCursor.findFirstOrThrow();
+  expect(await db.directoryEvent.count({ where: { id: eventId ?? '' } }), 'I5').toBe(1);
+  const log = (await db.entitlementChange.findMany({ orderBy: { position: 'asc' } })).map(inShort);
+  const got = (): string[] => subscriber.received.flatMap(({ change }) => change ?? []);
+  await waitFor('the subscriber to have it all', () => got().length >= log.length, {
+    missing: () => ({ log: log.length, got: got().length, failure: subscriber.failure() }),
+  });
+  expect(got(), 'I4').toEqual(log);
+  await subscriber.close();
   expect(await end()).toBe(0);
   expect(output()).not.toMatch(/"level":"fatal"|unhandled|uncaught/i);
   await expectInvariants(db);
