@@ -11,6 +11,7 @@ import type { Db, Tx } from '../db/client.ts';
 import { lockPartition } from '../db/lock.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { failpoint } from '../lib/failpoint.ts';
+import { sleep } from '../lib/sleep.ts';
 import type { Cause } from '../model/change.ts';
 import { type ChunkMemory, computeChunk, type Effect, noMemory, PREVIEW_LIMIT } from './wide-chunk.ts';
 import type { Reach } from './wide-page.ts';
@@ -28,6 +29,12 @@ const CONCURRENCY = 2;
 /** How long a process that has taken a chunk may take for the next one. */
 const OWNED_SECONDS = 5;
 const TRANSACTION_TIMEOUT_MS = 60_000;
+/** Changes that are recorded and not handed on: so many a revocation may find before it. */
+const MAX_BEHIND = 3_000;
+const BEHIND_POLL_MS = 10;
+/** Whoever hands changes on and has not moved for so long is not there: it is not waited for. */
+const MAX_STANDSTILL_MS = 1_000;
+const NEVER = new AbortController().signal;
 
 // What has been finished for a day is of no use any more.
 const INSERT = `
@@ -54,6 +61,10 @@ const DUE = `
 const EFFECT = `
   SELECT affected_users AS "affectedUsers", granted_permissions AS "grantedPermissions", revoked_permissions AS "revokedPermissions", preview
   FROM wide_change WHERE id = ANY($1::text[])`;
+
+// By primary key.
+const BEHIND =
+  'SELECT (position - relayed_position)::int AS behind, relayed_position AS "relayedPosition" FROM change_log_head WHERE id = 1';
 
 interface Stored extends Reach {
   cause: Omit<Cause, 'occurredAt'> & { occurredAt: string };
@@ -114,14 +125,29 @@ export async function finishWideChanges(db: Db, changes: readonly WideChange[], 
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-async function finish(db: Db, change: WideChange, { signal, chunkSize = CHUNK_SIZE, onChanges }: ContinueOptions): Promise<void> {
+async function finish(db: Db, change: WideChange, { signal = NEVER, chunkSize = CHUNK_SIZE, onChanges }: ContinueOptions): Promise<void> {
   const memory = noMemory();
-  while (!signal?.aborted) {
+  let isRelayed = true;
+  while (!signal.aborted) {
     const recorded = await inTransaction(db, (tx) => takeChunk(tx, change, chunkSize, memory), { timeoutMs: TRANSACTION_TIMEOUT_MS });
     await failpoint('wide-chunk');
     if (recorded === 'finished') return;
     if (recorded > 0) onChanges?.();
+    if (recorded > 0 && isRelayed) isRelayed = await waitForRelay(db, signal);
   }
+}
+
+/** Changes are published in order, so what is recorded faster than it is published makes everybody wait. false: nobody publishes. */
+async function waitForRelay(db: Db, signal: AbortSignal): Promise<boolean> {
+  let [movedAtMs, last] = [performance.now(), -1n];
+  while (!signal.aborted) {
+    const [head] = await db.$queryRawUnsafe<{ behind: number; relayedPosition: bigint }[]>(BEHIND);
+    if (!head || head.behind <= MAX_BEHIND) return true;
+    if (head.relayedPosition !== last) [movedAtMs, last] = [performance.now(), head.relayedPosition];
+    else if (performance.now() - movedAtMs > MAX_STANDSTILL_MS) return false;
+    await sleep(BEHIND_POLL_MS, signal);
+  }
+  return true;
 }
 
 /** How many changes were recorded. */
