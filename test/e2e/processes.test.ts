@@ -138,6 +138,7 @@ async function expectTruth(): Promise<void> {
     'the service to be in step',
     async () =>
       (await db.directoryEvent.count({ where: { status: 'PENDING' } })) === 0 &&
+      (await db.refreshTask.count()) === 0 &&
       (await differencesFromTruth(db, fake.truth())).length === 0,
     {
       timeoutMs: 120_000,
@@ -145,6 +146,7 @@ async function expectTruth(): Promise<void> {
       missing: async () => ({
         differences: await differencesFromTruth(db, fake.truth()),
         pending: await db.directoryEvent.count({ where: { status: 'PENDING' } }),
+        refreshes: await db.refreshTask.findMany(),
         leases: await db.lease.findMany(),
       }),
     },

@@ -20,11 +20,16 @@ const change = (list: readonly string[], granted: readonly string[], revoked: re
   return [...list.filter((item) => !revoked.includes(item)), ...granted].sort();
 };
 
-/** `pages`: positions at which the snapshot is also read in pages, as fractions of the log. */
-export async function expectInvariants(
-  db: Db,
-  { snapshotsAt = [0, 0.3, 0.7, 1] }: { snapshotsAt?: readonly number[] } = {},
-): Promise<void> {
+export interface InvariantsOptions {
+  /** Positions at which the snapshot is also read in pages, as fractions of the log. */
+  snapshotsAt?: readonly number[];
+}
+
+/** They hold at every moment: all is read as of one, whatever is still going on. */
+export const expectInvariants = (db: Db, options: InvariantsOptions = {}): Promise<void> =>
+  db.$transaction((tx) => expectNow(tx as Db, options), { isolationLevel: 'RepeatableRead', maxWait: 30_000, timeout: 120_000 });
+
+async function expectNow(db: Db, { snapshotsAt = [0, 0.3, 0.7, 1] }: InvariantsOptions): Promise<void> {
   const changes = await db.entitlementChange.findMany({ orderBy: { position: 'asc' } });
   const versions = await db.effectiveEntitlement.findMany({ orderBy: [{ userId: 'asc' }, { fromPosition: 'asc' }] });
   const head = await db.changeLogHead.findUniqueOrThrow({ where: { id: 1 } });
