@@ -22,13 +22,17 @@ import { saveWorkingSet } from './save-working-set.ts';
 import { settleEvents, type Verdict } from './settle-events.ts';
 
 export const ENVIRONMENT = 'environment';
-const BATCH_SIZE = 250;
+/** With a deep backlog: so many that what each transaction and statement costs by itself no longer counts. */
+const BATCH_SIZE = 1_000;
+/** Of JSON text, so that memory is bounded however large events are; a single one may be larger. */
+const BATCH_BYTES = 2 * 1024 * 1024;
 const TRANSACTION_TIMEOUT_MS = 120_000;
 
 export interface ApplyOptions {
   /** Ask for a full read of directories that are new or known from others' facts only. */
   requestImports: boolean;
   batchSize?: number;
+  batchBytes?: number;
   /** Told of what was settled, once it is committed. */
   onSettled?: (events: readonly SettledEvent[]) => void;
 }
@@ -52,12 +56,17 @@ export interface BatchResult {
 interface PendingEvent extends StoredEvent {
   attempts: number;
   traceId: string;
+  /** So many were waiting, or as many as were asked for. */
+  found: number;
 }
 
-// By (status, partition, id).
+// By (status, partition, id): so many of the first as begin within the bound of bytes, and how many there were to choose from.
 const PENDING = `
-  SELECT id, type, raw, occurred_at AS "occurredAt", attempts, trace_id AS "traceId" FROM directory_event
-  WHERE status = 'PENDING' AND partition = $1 AND (next_attempt_at IS NULL OR next_attempt_at <= now()) ORDER BY id LIMIT $2`;
+  SELECT id, type, raw, "occurredAt", attempts, "traceId", found FROM (
+    SELECT *, sum(octet_length(raw)) OVER (ORDER BY id) - octet_length(raw) AS before, count(*) OVER ()::int AS found FROM (
+      SELECT id, type, raw, occurred_at AS "occurredAt", attempts, trace_id AS "traceId" FROM directory_event
+      WHERE status = 'PENDING' AND partition = $1 AND (next_attempt_at IS NULL OR next_attempt_at <= now()) ORDER BY id LIMIT $2) AS first) AS measured
+  WHERE before < $3 ORDER BY id`;
 
 const PARTITIONS = `
   SELECT DISTINCT partition FROM directory_event WHERE status = 'PENDING' AND (next_attempt_at IS NULL OR next_attempt_at <= now()) ORDER BY partition`;
@@ -172,13 +181,14 @@ async function foldCatalog(tx: Tx, observations: readonly Observation[]): Promis
 
 /** One batch of one partition. Throws on an outage only. */
 export async function applyBatch(db: Db, partition: string, options: ApplyOptions): Promise<BatchResult> {
+  const bytes = options.batchBytes ?? BATCH_BYTES;
   let limit = options.batchSize ?? BATCH_SIZE;
   for (;;) {
     let taken: PendingEvent[] = [];
     let settled: SettledEvent[] = [];
     try {
       const result = await underLock(db, partition, async (tx, within) => {
-        const pending = await tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partition, limit);
+        const pending = await tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partition, limit, bytes);
         taken = sameKind(pending);
         if (taken.length === 0) return { settled: 0, quarantined: 0, changes: 0, more: false };
         const { observations, verdicts } = parseAll(taken);
@@ -192,7 +202,12 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
         const changes = await storeTransitions(tx, folded.transitions);
         const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
         settled = taken.map(({ id, type, traceId }) => ({ id, type, traceId, status: verdicts.get(id)?.status ?? 'IGNORED' }));
-        return { settled: taken.length, quarantined, changes, more: pending.length === limit || taken.length < pending.length };
+        return {
+          settled: taken.length,
+          quarantined,
+          changes,
+          more: (pending[0]?.found ?? 0) === limit || taken.length < (pending[0]?.found ?? 0),
+        };
       });
       options.onSettled?.(settled);
       return result;

@@ -4,8 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import type { Db, Tx } from './client.ts';
-import { Prisma } from './client.ts';
+import { Prisma, type PrismaClient } from '../../prisma/generated/client/client.ts';
 
 /** The connection under a transaction of Prisma's. */
 interface Session {
@@ -14,6 +13,7 @@ interface Session {
   ended: boolean;
 }
 
+type Tx = Prisma.TransactionClient;
 type Statement = Pick<pg.ClientBase, 'query'>;
 type RawMethods = Pick<Tx, '$queryRawUnsafe' | '$executeRawUnsafe'>;
 
@@ -53,7 +53,7 @@ const rawMethods = (statement: () => Statement): RawMethods =>
 export interface Direct {
   /** In place of `factory`, for the client that `wrap` takes. */
   factory: PrismaPg;
-  wrap(db: Db): Db;
+  wrap(db: PrismaClient): PrismaClient;
 }
 
 export function directStatements(pool: pg.Pool, factory: PrismaPg): Direct {

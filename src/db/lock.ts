@@ -8,13 +8,15 @@ import type { Tx } from './client.ts';
 const ENVIRONMENT = 'environment';
 
 // 64 bits of the name: two partitions that share a key would only wait for each other, and that practically never.
-const LOCK_SHARED = "SELECT 1 FROM pg_advisory_xact_lock_shared(hashtextextended('access-service/' || $1, 0))";
+// One round trip; CASE takes the first before the second.
+const LOCK_WITHIN = `
+  SELECT CASE WHEN pg_advisory_xact_lock_shared(hashtextextended('access-service/' || $1, 0))::text IS NOT NULL
+              THEN pg_advisory_xact_lock(hashtextextended('access-service/' || $2, 0))::text END AS locked`;
 const LOCK_EXCLUSIVE = "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended('access-service/' || $1, 0))";
 
 /** Waits until nobody else works on this partition or on the environment. Several partitions: call in sorted order. */
 export async function lockPartition(tx: Tx, partition: string): Promise<void> {
-  await tx.$queryRawUnsafe(LOCK_SHARED, ENVIRONMENT);
-  await tx.$queryRawUnsafe(LOCK_EXCLUSIVE, `partition:${partition}`);
+  await tx.$queryRawUnsafe(LOCK_WITHIN, ENVIRONMENT, `partition:${partition}`);
 }
 
 /** Waits until nobody else works on any partition. */

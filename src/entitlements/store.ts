@@ -82,6 +82,12 @@ function toRows<T extends Transition>(
   return { close, open };
 }
 
+const hadAccess = ({ before, anew }: AccessTransition): boolean => anew === true || before.roles.length > 0;
+
+const write = async (tx: Tx, sql: string, rows: readonly object[]): Promise<void> => {
+  if (rows.length > 0) await tx.$executeRawUnsafe(sql, JSON.stringify(rows));
+};
+
 /** Returns how many changes were recorded. Transitions that alter nothing are dropped; nothing at all takes no lock. */
 export async function storeTransitions(tx: Tx, transitions: readonly Transition[]): Promise<number> {
   const changes: AccessChange[] = [];
@@ -105,6 +111,7 @@ export async function storeTransitions(tx: Tx, transitions: readonly Transition[
   if (access.length > 0) {
     const rows = chains(access, (t) => t.userId).map((chain) => ({
       userId: (chain[0] as Placed<AccessTransition>).transition.userId,
+      had: hadAccess((chain[0] as Placed<AccessTransition>).transition),
       ...toRows(
         chain,
         at,
@@ -119,8 +126,14 @@ export async function storeTransitions(tx: Tx, transitions: readonly Transition[
         }),
       ),
     }));
-    await tx.$executeRawUnsafe(CLOSE_ACCESS, JSON.stringify(rows.map(({ userId, close }) => ({ user_id: userId, ...close }))));
-    await tx.$executeRawUnsafe(OPEN_ACCESS, JSON.stringify(rows.flatMap(({ open }) => open)));
+    // Whoever had no access has no version that is open.
+    const closed = rows.filter(({ had }) => had).map(({ userId, close }) => ({ user_id: userId, ...close }));
+    await write(tx, CLOSE_ACCESS, closed);
+    await write(
+      tx,
+      OPEN_ACCESS,
+      rows.flatMap(({ open }) => open),
+    );
   }
   if (memberships.length > 0) {
     const rows = chains(memberships, (t) => `${t.userId}\n${t.groupId}`).map((chain) => {
@@ -133,8 +146,16 @@ export async function storeTransitions(tx: Tx, transitions: readonly Transition[
       );
       return { key: { user_id: userId, group_id: groupId }, ...built };
     });
-    await tx.$executeRawUnsafe(CLOSE_MEMBERSHIP, JSON.stringify(rows.map(({ key, close }) => ({ ...key, ...close }))));
-    await tx.$executeRawUnsafe(OPEN_MEMBERSHIP, JSON.stringify(rows.flatMap(({ open }) => open)));
+    await write(
+      tx,
+      CLOSE_MEMBERSHIP,
+      rows.map(({ key, close }) => ({ ...key, ...close })),
+    );
+    await write(
+      tx,
+      OPEN_MEMBERSHIP,
+      rows.flatMap(({ open }) => open),
+    );
   }
   return changes.length;
 }

@@ -35,7 +35,8 @@ export const isEventId = (value: unknown): value is string => typeof value === '
 /** One event of the Events API. `mangled`: its page held bytes that are not UTF-8. */
 export function readElement(element: unknown, { receivedAt, mangled }: { receivedAt: Date; mangled: boolean }): IncomingEvent {
   try {
-    const event = readEnvelope(JSON.stringify(element), receivedAt);
+    // What was parsed is not parsed again: its text is written for the inbox alone, and has every odd character escaped.
+    const event = readEvent(JSON.stringify(element), element, receivedAt);
     if (!mangled || !event.raw.includes('\ufffd')) return event;
     return { ...event, refusal: 'The event cannot be taken: it arrived with bytes that are not UTF-8.' };
   } catch {
@@ -64,6 +65,11 @@ export function readEnvelope(raw: string, receivedAt: Date = new Date()): Incomi
   } catch {
     return refused(raw, 'is not JSON', receivedAt);
   }
+  return readEvent(raw, event, receivedAt);
+}
+
+/** `raw`: the text of `event`. */
+function readEvent(raw: string, event: unknown, receivedAt: Date): IncomingEvent {
   if (typeof event !== 'object' || event === null || Array.isArray(event)) return refused(raw, 'is not a JSON object', receivedAt);
 
   const id = text(event, 'id');

@@ -1,6 +1,7 @@
 // Ingest by the Events API: the one stream that is complete and in order, so the only one that moves the cursor. A page and
 // the move past it are one transaction, and the move is a compare-and-set: of two pollers one wins, the other changes
-// nothing and looks again (I5). While a page is being stored the next one is already asked for, never more than one.
+// nothing and looks again (I5). While pages are being stored the next ones are already asked for (read-ahead.ts), and those that
+// are there by then are stored together: the cursor moves once, past all of them, or not at all.
 import type { Db } from '../db/client.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { failpoint } from '../lib/failpoint.ts';
@@ -9,9 +10,9 @@ import type { Logger } from '../log.ts';
 import { NO_TRACING, type Tracing } from '../model/telemetry.ts';
 import type { WorkosClient } from '../workos/client.ts';
 import { WorkosError } from '../workos/workos-error.ts';
-import { type IncomingEvent, readElement } from './envelope.ts';
+import type { IncomingEvent } from './envelope.ts';
 import { createPageSource, type FetchedPage } from './fetch-page.ts';
-import { nextCursor } from './next-cursor.ts';
+import { type Ahead, type ReadPage, readAhead, readPage } from './read-ahead.ts';
 import { type StoreResult, storeEvents } from './store-events.ts';
 import { type CursorMove, moveSyncCursor, readSyncCursor } from './sync-cursor.ts';
 import { traceStored } from './trace-stored.ts';
@@ -24,7 +25,7 @@ export interface PollResult extends Pick<StoreResult, 'stored' | 'duplicate'> {
 }
 
 export interface Poller {
-  /** One page. Rejects with a WorkosError or an error of the database; the next step waits out a `Retry-After` by itself. */
+  /** One page, or several that are there already. Rejects with a WorkosError or an error of the database; the next step waits out a `Retry-After` by itself. */
   step(signal: AbortSignal): Promise<PollResult>;
 }
 
@@ -37,26 +38,37 @@ export interface PollerDeps {
   tracing?: Pick<Tracing, 'on' | 'stage'>;
   /** 1–100. */
   pageSize?: number;
+  /** Pages in one transaction at the most, and as many again read ahead. */
+  pagesTogether?: number;
 }
 
 const DAY_MS = 86_400_000;
 /** So often is a page asked for that contradicts itself or the one before, until it is taken as it comes. */
 const MAX_UNTRUSTED_TRIES = 3;
+/** Of pages that are stored together, and as much again is read ahead; a single page may be larger. */
+const TOGETHER_BYTES = 4 * 1024 * 1024;
 
-export function createPoller({ db, workos, log, clock, eventsRetentionDays, tracing = NO_TRACING, pageSize = 100 }: PollerDeps): Poller {
+export function createPoller({
+  db,
+  workos,
+  log,
+  clock,
+  eventsRetentionDays,
+  tracing = NO_TRACING,
+  pageSize = 100,
+  pagesTogether = 10,
+}: PollerDeps): Poller {
+  const bounds = { pages: pagesTogether, bytes: TOGETHER_BYTES };
   const retentionMs = eventsRetentionDays * DAY_MS;
   const pages = createPageSource({ workos, log, clock, retentionMs, pageSize });
-  let ahead: { after: string; page: Promise<FetchedPage> } | undefined;
+  let ahead: Ahead | undefined;
   /** The cursor after which the server said that there is more. */
   let promised: string | null = null;
   let untrustedTries = 0;
   let notBefore = 0;
 
-  function prefetch(after: string, signal: AbortSignal): void {
-    const page = pages.after(after, signal);
-    page.catch(() => undefined); // whoever takes the page sees the failure
-    ahead = { after, page };
-  }
+  const prefetch = (after: string, signal: AbortSignal): Ahead =>
+    readAhead(async (from) => readPage(await pages.after(from, signal), clock()), after, bounds);
 
   /** undefined: another poller has moved the cursor. */
   async function store(events: IncomingEvent[], move: CursorMove): Promise<StoreResult | undefined> {
@@ -81,19 +93,23 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, trac
     return result;
   }
 
+  /** One that was read ahead was taken apart then. */
+  const asRead = (page: FetchedPage | ReadPage): ReadPage => ('rising' in page ? page : readPage(page, clock()));
+
+  const warnOfRefusals = (events: readonly IncomingEvent[]): void => {
+    for (const { id, refusal } of events) if (refusal) log.warn({ eventId: id, reason: refusal }, 'an event is quarantined');
+  };
+
   async function poll(signal: AbortSignal): Promise<PollResult> {
     const cursor = await readSyncCursor(db);
-    const first = ahead?.after === cursor.eventId ? ahead?.page : undefined;
+    const first = ahead?.after === cursor.eventId ? ahead : undefined;
     ahead = undefined;
-    const page = await pages.next(cursor, signal, first);
+    const page = asRead(await pages.next(cursor, signal, first?.page));
     await failpoint('fetched');
     const away = cursor.caughtUpAt !== null && clock().getTime() - cursor.caughtUpAt.getTime() > retentionMs;
     const gap = page.gap || away;
-
-    const receivedAt = clock();
-    const events = page.events.map((element) => readElement(element, { receivedAt, mangled: page.mangled }));
-    for (const { id, refusal } of events) if (refusal) log.warn({ eventId: id, reason: refusal }, 'an event is quarantined');
-    const { rising, target } = nextCursor(events, page.after, page.from);
+    const { events, rising } = page;
+    warnOfRefusals(events);
 
     // Nothing, where the page before promised more: not the end of the stream either.
     const trusted = rising && !(events.length === 0 && promised === page.from && promised !== null);
@@ -108,20 +124,32 @@ export function createPoller({ db, workos, log, clock, eventsRetentionDays, trac
     }
     untrustedTries = 0;
 
-    // In a mangled page the word for the next one may have been lost.
-    const caughtUp = events.length === 0 || (page.after === null && !page.mangled);
-    const to = target?.eventId ?? cursor.eventId;
-    if (!caughtUp && to === cursor.eventId) {
+    const to = page.target?.eventId ?? cursor.eventId;
+    if (!page.caughtUp && to === cursor.eventId) {
       await keep(events);
       throw new WorkosError('bad_response', 'The Events API does not get past our cursor: it sends the same page again.');
     }
-    promised = caughtUp || page.after === null ? null : to;
-    if (!caughtUp && to !== null) prefetch(to, signal);
-    const result = await store(events, {
+
+    // What is there already goes with it.
+    let last = page;
+    let next = page.caughtUp || to === null ? undefined : (first?.next ?? prefetch(to, signal));
+    const batch = [...events];
+    for (let [count, bytes] = [1, page.bytes]; next?.plain && count < bounds.pages && bytes < bounds.bytes; count += 1) {
+      last = next.plain;
+      bytes += last.bytes;
+      warnOfRefusals(last.events);
+      batch.push(...last.events);
+      next = last.caughtUp || !last.target ? undefined : (next.next ?? prefetch(last.target.eventId, signal));
+    }
+    ahead = next;
+    const { caughtUp } = last;
+    const target = last.target?.eventId ?? cursor.eventId;
+    promised = caughtUp || last.after === null ? null : target;
+    const result = await store(batch, {
       from: cursor.eventId,
-      to,
-      eventCreatedAt: target?.createdAt ?? null,
-      caughtUpAt: caughtUp ? page.askedAt : null,
+      to: target,
+      eventCreatedAt: last.target?.createdAt ?? null,
+      caughtUpAt: caughtUp ? last.askedAt : null,
     });
     return result
       ? { stored: result.stored, duplicate: result.duplicate, caughtUp, gap }

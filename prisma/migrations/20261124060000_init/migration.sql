@@ -583,10 +583,7 @@ CREATE INDEX "directory_event_user_id_id_idx" ON "directory_event"("user_id", "i
 CREATE INDEX "directory_event_group_id_id_idx" ON "directory_event"("group_id", "id");
 
 -- CreateIndex
-CREATE INDEX "directory_event_occurred_at_idx" ON "directory_event"("occurred_at");
-
--- CreateIndex
-CREATE INDEX "directory_event_applied_at_idx" ON "directory_event"("applied_at");
+CREATE INDEX "directory_event_occurred_at_idx" ON "directory_event" USING BRIN ("occurred_at");
 
 -- CreateIndex
 CREATE INDEX "directory_activity_hour_idx" ON "directory_activity"("hour");

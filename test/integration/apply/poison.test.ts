@@ -60,6 +60,23 @@ test.each([
   await expectInvariants(db, { snapshotsAt: [1] });
 });
 
+test('a batch is bounded in bytes too; an event larger than that goes alone', async () => {
+  const { db } = core;
+  await putCatalog(db);
+  await deliver(db, [anEvent(1, 'dsync.activated', aDirectory())]);
+  const large = anEvent(99, 'dsync.user.created', aUser('hire_large', { custom_attributes: { text: 'x'.repeat(100_000) } }));
+  await store(db, [large, ...hires]);
+  const sizes: number[] = [];
+  for (let more = true; more; ) {
+    const result = await applyBatch(db, 'org_1', { requestImports: false, batchBytes: 50_000 });
+    sizes.push(result.settled);
+    more = result.more;
+  }
+  expect(sizes[0]).toBe(1);
+  expect(Math.max(...sizes)).toBeLessThan(200);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(501);
+});
+
 test('an unexpected failure is tried three times more, ever later, while the rest goes on', async () => {
   const { db } = core;
   await putCatalog(db);

@@ -34,10 +34,11 @@ afterAll(async () => {
   await opened?.close();
   await database?.drop();
 }, 60_000);
-beforeEach(async () => {
+async function empty(): Promise<void> {
   await opened.db.$executeRawUnsafe('TRUNCATE directory_event, ingest_stat');
   await opened.db.$executeRawUnsafe('UPDATE sync_cursor SET event_id = NULL, event_created_at = NULL, caught_up_at = NULL');
-});
+}
+beforeEach(empty);
 
 async function fake(events: HistoryEvent[], options: Partial<FakeWorkosOptions> = {}): Promise<FakeWorkos> {
   const server = await startFakeWorkos({ log, source: { kind: 'history', events }, ...options });
@@ -47,7 +48,7 @@ async function fake(events: HistoryEvent[], options: Partial<FakeWorkosOptions> 
 const clientOf = (server: FakeWorkos, over = {}): WorkosClient =>
   createWorkosClient({ apiKey: server.apiKey, apiUrl: server.url, log, maxRetries: 0, ...over });
 const pollerOf = (workos: Pick<WorkosClient, 'listEvents'>, over = {}): Poller =>
-  createPoller({ db: opened.db, workos, log, clock, eventsRetentionDays: 30, pageSize: 10, ...over });
+  createPoller({ db: opened.db, workos, log, clock, eventsRetentionDays: 30, pageSize: 10, pagesTogether: 1, ...over });
 
 const cursor = () => opened.db.syncCursor.findUniqueOrThrow({ where: { id: 'events' } });
 const storedIds = async () => (await opened.db.directoryEvent.findMany({ orderBy: { id: 'asc' }, select: { id: true } })).map((e) => e.id);
@@ -182,8 +183,17 @@ describe('a server in trouble', () => {
     ['a shuffled page', { kind: 'reordered', times: 1 }, 0],
     ['only shuffled pages', { kind: 'reordered', times: null }, 0],
     ['every element twice', { kind: 'duplicated', times: 3 }, 0],
-  ])('%s: nothing is lost', async (_, fault, failures) => {
+  ])('%s: nothing is lost, page by page or many at a time', async (_, fault, failures) => {
     const events = userEvents(45);
+    const many = userEvents(155);
+    const busy = await fake(many);
+    const hasty = pollerOf(clientOf(busy), { pagesTogether: 4 });
+    await hasty.step(signal);
+    busy.fault({ path: '/events', ...fault });
+    await follow(hasty, many);
+    expect(await storedIds()).toEqual(ids(many));
+    await empty();
+
     const server = await fake(events);
     const poller = pollerOf(clientOf(server));
     await poller.step(signal);

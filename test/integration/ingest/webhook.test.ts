@@ -122,7 +122,7 @@ it('the id of a webhook never moves the cursor: what came before it is still rea
   const server = await startFakeWorkos({ log, source: { kind: 'history', events } });
   try {
     const workos = createWorkosClient({ apiKey: server.apiKey, apiUrl: server.url, log, maxRetries: 0 });
-    const poller = createPoller({ db: opened.db, workos, log, clock: () => now, eventsRetentionDays: 30, pageSize: 5 });
+    const poller = createPoller({ db: opened.db, workos, log, clock: () => now, eventsRetentionDays: 30, pageSize: 5, pagesTogether: 1 });
     const signal = new AbortController().signal;
     await poller.step(signal);
     for (const n of [19, 7]) await deliver(JSON.stringify(events[n]));
