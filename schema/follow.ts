@@ -4,6 +4,7 @@
 // delivered to a caller that has lost its right since, and it is cut off even when there is nothing to deliver.
 import { setImmediate } from 'node:timers/promises';
 import { AccessError } from '../src/errors.ts';
+import { type Parkable, parkThrough } from '../src/lib/parkable.ts';
 import type { Context } from './context.ts';
 
 /** A source that has its items in memory, and a client that is gone without our knowing, would keep the process to themselves. */
@@ -12,9 +13,9 @@ const BREATH_EVERY = 32;
 /** `open` gets a signal that ends with the request or the socket. */
 export async function follow<T, R>(
   context: Context,
-  open: (signal: AbortSignal) => Promise<AsyncIterableIterator<T>> | AsyncIterableIterator<T>,
+  open: (signal: AbortSignal) => Promise<Parkable<T>> | Parkable<T>,
   show: (item: T) => R,
-): Promise<AsyncIterableIterator<R>> {
+): Promise<Parkable<R>> {
   const { standing, signal } = context;
   const source = await open(signal);
   let taken = 0;
@@ -24,20 +25,27 @@ export async function follow<T, R>(
     end();
   };
   const leave = standing.watch(lose);
+  const fail = (error: unknown): never => {
+    leave();
+    throw error;
+  };
   function end(): void {
     leave();
     // Settles at once, whatever the source is waiting for.
     void source.return?.();
   }
-  const followed: AsyncIterableIterator<R> = {
+  const { park, nextItem } = parkThrough(source, (item) => {
+    if (lost || standing.holds() !== true) return undefined;
+    context.budget.renew();
+    return show(item);
+  });
+  const followed: Parkable<R> = {
     [Symbol.asyncIterator]: () => followed,
+    park,
     async next() {
       taken += 1;
       if (taken % BREATH_EVERY === 0) await setImmediate();
-      const { done, value } = await source.next().catch((error: unknown) => {
-        leave();
-        throw error;
-      });
+      const { done, value } = await nextItem().catch(fail);
       if (!done && !lost) {
         const holds = standing.holds();
         lost ||= !(typeof holds === 'boolean' ? holds : await holds);

@@ -163,7 +163,8 @@ export function createCrowd({ tail, tickMs }: { tail: Tail; tickMs: number }): C
     },
     wait(waiter) {
       waiter.group.waiting.add(waiter);
-      if (tail.position() > lookedTo) onAdvance();
+      // Never from in here: who has just begun to wait is not ready to be woken.
+      if (tail.position() > lookedTo) queueMicrotask(onAdvance);
     },
     lookedTo: () => lookedTo,
   };

@@ -3,6 +3,7 @@
 // the same question asked in two places, so there is no seam between them to lose or repeat a change at (I4).
 // Pull-based: a subscriber that does not pull costs one batch of memory, and nobody else anything.
 import type { Db } from '../db/client.ts';
+import type { Parkable } from '../lib/parkable.ts';
 import { type Ending, frugalPullIterator } from '../lib/pull-iterator.ts';
 import type { Logger } from '../log.ts';
 import type { ChangeFilter, RecordedChange } from '../model/change.ts';
@@ -39,9 +40,9 @@ export interface Feed {
    * Begins with the first `next()`, which throws CURSOR_INVALID or CURSOR_EXPIRED for a cursor that is no place in this log. Any
    * `next()` throws UNAVAILABLE when the log cannot be read. `return()` and the signal end it at once.
    */
-  subscribe(request: FeedRequest): AsyncIterableIterator<FeedItem>;
+  subscribe(request: FeedRequest): Parkable<FeedItem>;
   /** The same, but begun: rejects where the first `next()` would throw, for transports that must know before they answer. */
-  open(request: FeedRequest): Promise<AsyncIterableIterator<FeedItem>>;
+  open(request: FeedRequest): Promise<Parkable<FeedItem>>;
   /** Newest position known to this process. */
   position(): Position;
   /** Lag: age of the oldest change that the slowest subscriber has not pulled; 0 when all have everything, null without any. `stalledReaders`: sent away so far. */
@@ -100,12 +101,16 @@ export function createFeed(options: FeedOptions): Feed {
     return told;
   }
 
-  function iterate(subscription: Subscription, { signal, transport, tenant }: FeedRequest): AsyncIterableIterator<FeedItem> {
-    const produce = async (ending: Ending) => {
-      subscriptions.set(subscription, { tenant, ...(transport && { transport }) });
-      const item = await subscription.next(ending);
+  function iterate(subscription: Subscription, { signal, transport, tenant }: FeedRequest): Parkable<FeedItem> {
+    const counted = <T extends FeedItem | null | undefined>(item: T): T => {
       if (onDelivered && transport && item?.kind === 'change') onDelivered(item.change, transport);
       return item;
+    };
+    let isListed = false;
+    const produce = async (ending: Ending) => {
+      if (!isListed) subscriptions.set(subscription, { tenant, ...(transport && { transport }) });
+      isListed = true;
+      return counted(await subscription.next(ending));
     };
     const onEnd = () => {
       subscriptions.delete(subscription);
@@ -116,7 +121,9 @@ export function createFeed(options: FeedOptions): Feed {
       const facts = { transport: reason.transport, caller: reason.caller, cursor: subscription.cursor() };
       log.warn(facts, 'a reader took nothing and was sent away; this is the cursor up to which it was sent things');
     };
-    return frugalPullIterator(produce, { signal, onEnd });
+    const items = frugalPullIterator(produce, { signal, onEnd });
+    if (!onDelivered) return Object.assign(items, { park: subscription.park });
+    return Object.assign(items, { park: (take: (item: FeedItem | null) => void) => subscription.park((item) => take(counted(item))) });
   }
 
   const prepare = ({ filter, after, tenant }: FeedRequest) =>

@@ -27,6 +27,8 @@ export interface Subscription {
   start(signal: AbortSignal): Promise<void>;
   /** The next item, however long that takes; undefined when it is not wanted any more. */
   next(ending: Ending): Promise<FeedItem | undefined>;
+  /** See lib/parkable.ts. */
+  park(take: (item: FeedItem | null) => void): boolean;
   /** Nothing is asked for any more. A pending `next` may never settle. */
   end(): void;
   /** Every match at or below was pulled; null before the start. */
@@ -123,22 +125,53 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     claimed = false;
   }
 
+  function wait(me: Waiter, untilMs: number): void {
+    me.position = position;
+    me.dueAtMs = untilMs;
+    batch = [];
+    taken = 0;
+    waiting = true;
+    crowd.wait(me);
+  }
+
   /** Until there is a change, or the time is over, or the tail changes its mind about being current. */
   function pause(me: Waiter, untilMs: number): Promise<void> {
     return new Promise((resolve) => {
-      me.position = position;
-      me.dueAtMs = untilMs;
       me.wake = (change) => {
         waiting = false;
         position = me.position;
         if (change) batch = [change];
         resolve();
       };
-      batch = [];
-      taken = 0;
-      waiting = true;
-      crowd.wait(me);
+      wait(me, untilMs);
     });
+  }
+
+  function hand(change: RecordedChange): FeedItem {
+    itemAtMs = performance.now();
+    deliveredAtMs ??= itemAtMs;
+    return { kind: 'change', change };
+  }
+
+  let parked: ((item: FeedItem | null) => void) | undefined;
+  function wakeParked(change: RecordedChange | null): void {
+    const take = parked;
+    parked = undefined;
+    waiting = false;
+    if (!waiter || !take) return;
+    position = waiter.position;
+    const atEnd = position >= tail.position();
+    if (change) take(hand(change));
+    else take(checkpointDueAt(atEnd) <= performance.now() ? checkpoint(atEnd) : null);
+  }
+  function park(take: (item: FeedItem | null) => void): boolean {
+    if (!waiter || batch[taken] || claimed === null || position < known(headAtStart ?? 0n)) return false;
+    const dueAtMs = checkpointDueAt(true);
+    if (dueAtMs <= performance.now() || tail.isStale()) return false;
+    parked = take;
+    waiter.wake = wakeParked;
+    wait(waiter, dueAtMs);
+    return true;
   }
 
   async function next(ending: Ending): Promise<FeedItem | undefined> {
@@ -148,9 +181,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
       const change = batch[taken];
       if (change) {
         taken += 1;
-        itemAtMs = performance.now();
-        deliveredAtMs ??= itemAtMs;
-        return { kind: 'change', change };
+        return hand(change);
       }
       const atEnd = position >= known(headAtStart ?? 0n);
       const dueAtMs = checkpointDueAt(atEnd);
@@ -178,8 +209,13 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
   return {
     start,
     next,
+    park,
     end() {
       if (waiter) crowd.leave(waiter);
+      waiting = false;
+      const take = parked;
+      parked = undefined;
+      take?.(null);
     },
     delivered,
     cursor() {

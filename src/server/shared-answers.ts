@@ -6,6 +6,7 @@
 import { createSourceEventStream, type DocumentNode, type ExecutionArgs, type ExecutionResult, execute } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Caller } from '../auth/caller.ts';
+import { type Parkable, parkThrough } from '../lib/parkable.ts';
 import { createWeightedCache } from '../lib/weighted-cache.ts';
 import { type AnswerPlan, planAnswers } from './answer-plan.ts';
 
@@ -13,6 +14,11 @@ const MAX_TEXT_OF_A_GENERATION = 4 * 1024 * 1024;
 /** Of an answer, besides its text. */
 const OVERHEAD = 500;
 const MAX_KEYS_LENGTH = 1024 * 1024;
+
+/** By context, of which every operation has its own. */
+const direct = new WeakMap<object, Parkable<ExecutionResult>>();
+/** The answers of a subscription as they come, before the pipeline's wrappers, which cost more than to answer. Whoever takes them masks their errors. */
+export const directAnswers = (context: object): Parkable<ExecutionResult> | undefined => direct.get(context);
 
 const texts = new WeakMap<object, string>();
 /** The answer as JSON, where it is shared. */
@@ -108,17 +114,22 @@ export function useSharedAnswers({ maxTextLength = MAX_TEXT_OF_A_GENERATION }: S
   async function subscribe(args: ExecutionArgs, plan: AnswerPlan): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
     const opened = await createSourceEventStream(args);
     if (!(Symbol.asyncIterator in opened)) return opened;
-    const items = opened[Symbol.asyncIterator]();
+    const items = opened[Symbol.asyncIterator]() as Parkable<object>;
     const group = groupOf(args, plan);
     const end = async (): Promise<IteratorReturnResult<undefined>> => {
       await items.return?.();
       return { done: true, value: undefined };
     };
-    const answers: AsyncIterableIterator<ExecutionResult> = {
+    const { park, nextItem } = parkThrough(items, (item) => {
+      const answer = answerOnce(args, item, group);
+      return answer instanceof Promise ? undefined : answer;
+    });
+    const answers: Parkable<ExecutionResult> = {
       [Symbol.asyncIterator]: () => answers,
+      park,
       async next() {
-        const { done, value } = await items.next();
-        return done ? { done: true, value: undefined } : { done: false, value: await answerOnce(args, value as object, group) };
+        const { done, value } = await nextItem();
+        return done ? { done: true, value: undefined } : { done: false, value: await answerOnce(args, value, group) };
       },
       return: end,
       async throw(error: unknown) {
@@ -126,6 +137,7 @@ export function useSharedAnswers({ maxTextLength = MAX_TEXT_OF_A_GENERATION }: S
         throw error;
       },
     };
+    direct.set(args.contextValue as object, answers);
     return answers;
   }
 

@@ -20,6 +20,7 @@ import { createKeepAlive } from './keep-alive.ts';
 import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
 import { type Answer, sendNextMessages } from './next-messages.ts';
 import { createPacedSend } from './paced-send.ts';
+import { directAnswers } from './shared-answers.ts';
 import type { Asking, Graphql } from './yoga.ts';
 
 const GOODBYE_MS = 2_000;
@@ -116,8 +117,18 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
     },
     execute: (args: ExecutionArgs) => (args.rootValue as Pipeline).execute(args),
     subscribe: (args: ExecutionArgs) => (args.rootValue as Pipeline).subscribe(args),
-    onOperation: ({ extra: { send } }, id, _payload, _args, result) =>
-      Symbol.asyncIterator in result ? sendNextMessages(result, { id, format: formatResult, send }) : undefined,
+    onOperation({ extra }, id, _payload, { contextValue }, result) {
+      if (!(Symbol.asyncIterator in result)) return undefined;
+      const { send } = extra;
+      const direct = directAnswers(contextValue as object);
+      if (!direct) return sendNextMessages(result[Symbol.asyncIterator](), { id, format: formatResult, send, onError: (error) => error });
+      const onError = (error: unknown) => {
+        const shown = toGraphQLError(error, report);
+        askingOf(extra).onFault(shown.extensions.code, true);
+        return shown;
+      };
+      return sendNextMessages(direct, { id, format: formatResult, send, onError });
+    },
     onNext: (_context, _id, _payload, _args, result) => formatResult(result),
     onError: (_context, _id, _payload, errors) => errors.map(format),
   });
