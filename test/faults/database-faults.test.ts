@@ -37,7 +37,7 @@ faultTest({
     without: 'the cursor moves in a transaction of its own',
     mutations: [{ file: 'src/ingest/poll-events.ts', from: 'await moveSyncCursor(tx, move)', to: 'await moveSyncCursor(db, move)' }],
     breaks: /I5, the cursor is ahead/,
-    run: (world) => cutCommits(world, [{ after: INSERTS_EVENTS, reachesServer: false }], 40_000),
+    run: (world) => cutCommits(world, [{ after: INSERTS_EVENTS, reachesServer: false }], 90_000),
   },
 });
 
@@ -68,7 +68,7 @@ faultTest({
   world: { serves: 1, works: 1, postgres: 'own', subscribers: ['client'] },
   async run(world, patienceMs) {
     const { postgres, serves, subscribers } = world;
-    await everythingArrives(world, 'before the fault', 40_000);
+    await everythingArrives(world, 'before the fault', 90_000);
     const seen = subscribers[0]?.received.length ?? 0;
     await postgres?.freeze();
     world.steps(20);
@@ -103,7 +103,12 @@ const NO_ROOM = [
 
 async function noRoomForPeople(world: World): Promise<void> {
   for (const statement of NO_ROOM) await world.db.$executeRawUnsafe(statement);
-  await world.underLoad(() => delay(3_000));
+  const felt = async (): Promise<boolean> =>
+    /No space left/.test(world.works[0]?.output() ?? '') || (await world.db.directoryEvent.count({ where: { status: 'QUARANTINED' } })) > 0;
+  await world.underLoad(async () => {
+    await waitFor('it to be felt', felt, { missing: () => world.works[0]?.output().slice(-2_000) });
+    await delay(2_000);
+  });
   await world.db.$executeRawUnsafe('DROP FUNCTION no_room CASCADE');
 }
 
@@ -123,7 +128,7 @@ faultTest({
   world: { serves: 1, together: true, subscribers: ['client'], env: { DATABASE_POOL_SIZE: '2', WORKER_POOL_SIZE: '2' } },
   async run(world, patienceMs) {
     const [node] = world.serves;
-    await everythingArrives(world, 'before the fault', 40_000);
+    await everythingArrives(world, 'before the fault', 90_000);
     const holder = new pg.Client({ connectionString: world.settings.DATABASE_URL });
     await holder.connect();
     await holder.query('BEGIN; LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE');

@@ -81,7 +81,7 @@ export async function startOwnPostgres({ parent }: { parent?: string } = {}): Pr
             return true;
           }
         },
-        { timeoutMs: 30_000 },
+        { timeoutMs: 90_000 },
       );
       server = await startEmbeddedPostgres({ dir, log });
       proxy.turnTo(portOf(server.url));

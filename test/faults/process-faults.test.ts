@@ -55,8 +55,8 @@ faultTest({
     without: 'the cursor moves in a transaction of its own',
     mutations: [CURSOR_APART],
     breaks: /I5, the cursor is ahead/,
-    async run(world, patienceMs) {
-      await dieEverywhere(world, ['inserted'], patienceMs);
+    async run(world) {
+      await dieEverywhere(world, ['inserted'], 90_000);
     },
   },
 });
@@ -71,7 +71,7 @@ faultTest({
   async run(world, patienceMs) {
     const { serves, works, db, fake, publish } = world;
     const [serve] = serves;
-    await delivered(world, 'the first deliveries', 40_000);
+    await delivered(world, 'the first deliveries', 90_000);
     await serve?.kill();
     // An answer to one of these that is not stored would lose it for good.
     const place = { directory_id: 'directory_1', organization_id: 'org_1', updated_at: new Date().toISOString() };
@@ -79,7 +79,7 @@ faultTest({
       publish({ event: 'dsync.user.created', data: aUser(`user_hooked_${n}`, place) }, { viaApi: false }),
     );
     const stored = () => db.directoryEvent.count({ where: { id: { in: ids } } });
-    const died = await serve?.startDoomed({ FAILPOINTS: 'webhook-stored=kill@2' }, () => delay(40_000));
+    const died = await serve?.startDoomed({ FAILPOINTS: 'webhook-stored=kill@2' }, () => delay(90_000));
     if (!died) throw new Error('no second webhook was stored');
     if ((await stored()) === 0 || fake.deliveries()?.pending === 0) throw new Error('none was stored and not answered');
     await serve?.start();
@@ -100,7 +100,7 @@ faultTest({
   name: 'F2: the relay dies between XADD and its mark',
   world: { serves: 1, works: 1, idle: true, subscribers: ['client', 'client'] },
   async run(world, patienceMs) {
-    for (const point of ['xadd-before-mark', 'marked'] as const) await die(world, point, 1, 40_000);
+    for (const point of ['xadd-before-mark', 'marked'] as const) await die(world, point, 1, 90_000);
     await buryLeases(world);
     await world.works[0]?.start();
     await everythingArrives(world, 'after its death', patienceMs);
@@ -116,7 +116,7 @@ faultTest({
     ],
     breaks: /the relay handed on up to/,
     async run(world) {
-      await die(world, 'xadd-before-mark', 1, 40_000);
+      await die(world, 'xadd-before-mark', 1, 90_000);
       await buryLeases(world);
       await world.works[0]?.start();
     },
@@ -136,8 +136,8 @@ faultTest({
     const [serve] = world.serves;
     world.steps(20);
     await slow?.start(withClock(-600_000));
-    await waitFor('the slow one to lead', async () => (await world.db.lease.count()) === 5, { timeoutMs: 30_000 });
-    await everythingArrives(world, 'with a slow clock', 40_000);
+    await waitFor('the slow one to lead', async () => (await world.db.lease.count()) === 5, { timeoutMs: 90_000 });
+    await everythingArrives(world, 'with a slow clock', 90_000);
     const before = await epochs(world);
     await fast?.start(withClock(600_000));
     await world.underLoad(() => delay(3_000));
@@ -149,7 +149,7 @@ faultTest({
     await slow?.kill();
     await serve?.query(GRANT, { id: user.id, until: new Date(Date.now() + 300_000) });
     await buryLeases(world);
-    await waitFor('the fast one to lead', async () => (await epochs(world)) !== after, { timeoutMs: 30_000 });
+    await waitFor('the fast one to lead', async () => (await epochs(world)) !== after, { timeoutMs: 90_000 });
     await world.underLoad(() => delay(2_500));
     const early = await world.db.grant.count({ where: { revokedAt: { not: null } } });
     if (early > 0) throw new Error('a grant was ended five minutes before its time');
@@ -239,7 +239,7 @@ faultTest({
   name: 'F30: event loops stall, and whoever asks is told',
   world: { serves: 1, works: 2, subscribers: ['client'], env: { TEST_STALL_MS: String(STALL_MS) } },
   async run(world, patienceMs) {
-    await everythingArrives(world, 'before the fault', 40_000);
+    await everythingArrives(world, 'before the fault', 90_000);
     await world.underLoad(async () => {
       for (const node of world.nodes) {
         node.stall();

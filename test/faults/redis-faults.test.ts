@@ -31,12 +31,12 @@ const handedOn = (world: World): Promise<unknown> =>
       const { relayedPosition, position } = await world.db.changeLogHead.findFirstOrThrow();
       return relayedPosition === position && (await world.db.directoryEvent.count({ where: { status: 'PENDING' } })) === 0;
     },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 90_000 },
   );
 
 /** Changes go through Redis, are marked as handed on, and the node that serves has not read them. */
 async function handedOnUnread(world: World): Promise<void> {
-  await everythingArrives(world, 'before the fault', 40_000);
+  await everythingArrives(world, 'before the fault', 90_000);
   const { position } = await world.db.changeLogHead.findFirstOrThrow();
   world.serves[0]?.freeze();
   await waitFor(
@@ -45,7 +45,7 @@ async function handedOnUnread(world: World): Promise<void> {
       world.steps(10);
       return (await world.db.changeLogHead.findFirstOrThrow()).position >= position + 5n;
     },
-    { timeoutMs: 30_000, everyMs: 300 },
+    { timeoutMs: 90_000, everyMs: 300 },
   );
   await handedOn(world);
 }
@@ -97,7 +97,7 @@ faultTest({
   world: WORLD,
   async run(world, patienceMs) {
     const { redis, redisProxy } = world;
-    await everythingArrives(world, 'before the fault', 40_000);
+    await everythingArrives(world, 'before the fault', 90_000);
     redis.freeze();
     world.steps(60);
     await everythingArrives(world, 'while Redis is frozen', patienceMs);
@@ -149,7 +149,7 @@ const replicate = async (copy: OwnRedis, port: number): Promise<void> => {
     'the replica to be in step',
     async () => (await redisCli(copy.port, 'INFO', 'replication')).includes('master_link_status:up'),
     {
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
     },
   );
 };
@@ -162,7 +162,7 @@ faultTest({
     const replica = await startRedis();
     const link = await startProxy(redis.port);
     try {
-      await everythingArrives(world, 'before the fault', 40_000);
+      await everythingArrives(world, 'before the fault', 90_000);
       await replicate(replica, link.port);
       link.stall();
       replica.freeze();
@@ -191,7 +191,7 @@ faultTest({
   world: WORLD,
   async run(world, patienceMs) {
     const { redis } = world;
-    await everythingArrives(world, 'before the fault', 40_000);
+    await everythingArrives(world, 'before the fault', 90_000);
     await redisCli(redis.port, 'CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
     await redisCli(redis.port, 'CONFIG', 'SET', 'maxmemory', '1mb');
     world.steps(60);

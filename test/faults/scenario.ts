@@ -27,9 +27,10 @@ interface Control {
   run?: Scenario['run'];
 }
 
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
+const TRUTH_TIMEOUT_MS = 150_000;
 const CONTROL_PATIENCE_MS = 8_000;
-const TIMEOUT = { timeout: 300_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 async function inWorld<T>(options: WorldOptions, work: (world: World) => Promise<T>): Promise<T> {
   const world = await startWorld(options);
@@ -44,7 +45,7 @@ export function faultTest({ name, world: options, run, control, controls = [] }:
   test(name, TIMEOUT, () =>
     inWorld({ seed: SEED, ...options }, async (world) => {
       await run(world, PATIENCE_MS);
-      await expectTruth(world);
+      await expectTruth(world, TRUTH_TIMEOUT_MS);
     }),
   );
   for (const { without, mutations, breaks, run: provoke = run } of [control, ...controls]) {

@@ -23,7 +23,7 @@ faultTest({
 
 const applied = (world: World, id: string): Promise<unknown> =>
   waitFor(`${id} to be applied`, async () => (await world.db.directoryEvent.findUnique({ where: { id } }))?.status === 'APPLIED', {
-    timeoutMs: 40_000,
+    timeoutMs: 90_000,
   });
 
 /** Somebody joins a group and leaves it; the joining is delivered when the leaving has been applied. */
@@ -216,7 +216,7 @@ faultTest({
     breaks: /not in the inbox/,
     async run(world, patienceMs) {
       world.steps(20);
-      await everythingArrives(world, 'before the fault', 40_000);
+      await everythingArrives(world, 'before the fault', 90_000);
       await expireCursor(world);
       await world.underLoad(() => delay(patienceMs / 2));
     },

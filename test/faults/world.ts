@@ -181,7 +181,7 @@ async function build(
     subscribers.push(FOLLOWERS[kind]({ name: `${kind}-${index + 1}`, url: serve.url, key: serve.key, organizationId }));
   }
   await waitFor('subscribers to have begun', () => subscribers.every(({ received }) => received.length > 0), {
-    timeoutMs: 30_000,
+    timeoutMs: 90_000,
     missing: () => subscribers.map(({ name, received, failure }) => ({ name, received: received.length, failure: failure() })),
   });
   company.found();
