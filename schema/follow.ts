@@ -35,7 +35,10 @@ export async function follow<T, R>(
     void source.return?.();
   }
   const { park, nextItem } = parkThrough(source, (item) => {
-    if (lost || standing.holds() !== true) return undefined;
+    const holds = standing.holds();
+    // `next()` asks again, and waits.
+    if (typeof holds !== 'boolean') holds.catch(() => undefined);
+    if (lost || holds !== true) return undefined;
     context.budget.renew();
     return show(item);
   });

@@ -4,5 +4,6 @@ import type { Scenario } from './scenario.ts';
 import { fanOut } from './scenarios/fan-out.ts';
 import { growth } from './scenarios/growth.ts';
 import { pointQuery } from './scenarios/point-query.ts';
+import { propagation } from './scenarios/propagation.ts';
 
-export const SCENARIOS: Scenario[] = [pointQuery, fanOut, growth];
+export const SCENARIOS: Scenario[] = [pointQuery, propagation, fanOut, growth];

@@ -86,7 +86,7 @@ export async function startOurs(mode: 'serve' | 'start', env: Record<string, str
     SOCKETS_PER_CALLER: '1000000',
     ...env,
   });
-  (child.stdout as NonNullable<typeof child.stdout>).on('data', (chunk) => process.stderr.write(chunk));
+  (child.stdout as NonNullable<typeof child.stdout>).resume();
   for (const deadline = performance.now() + READY_TIMEOUT_MS; ; await delay(100)) {
     const ready = await fetch(`${url}/readyz`).then(
       ({ ok }) => ok,
