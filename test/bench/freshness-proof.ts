@@ -8,9 +8,8 @@ import { createLogger } from '../../src/log.ts';
 import { postGraphql, startService } from '../support/service-process.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { organizationOf, userId } from './dataset-rows.ts';
+import { ageOfLastGrant, BOUND_MS, type Probe } from './freshness-verdict.ts';
 
-/** With Redis. */
-export const BOUND_MS = 1_000;
 const REVOKED_USERS = 20;
 const PROBES = 8;
 const PERMISSION = 'vault:open';
@@ -30,11 +29,6 @@ export interface ProofOptions {
   redisUrl: string;
   /** Asks that node as fast as it can, for so long; again and again. */
   load(seconds: number): Promise<unknown>;
-}
-
-interface Probe {
-  startedAtMs: number;
-  isGranted: boolean;
 }
 
 /** For every revoked user: how long after the commit the last answer began that still granted; 0 when none did. Throws beyond the bound. */
@@ -111,21 +105,13 @@ export async function proveFreshness({ url, authorizations, databaseUrl, redisUr
       ended = true;
     });
     await Promise.all([revoking, loading, ...probing]);
-    return [...probes].map(([n, all]) => judge(n, all, committedAtMs.get(n) as number));
+    return [...probes].map(([n, all]) => ageOfLastGrant(`user ${n}`, all, committedAtMs.get(n) as number));
   } finally {
     await other.end();
     await worker.end();
     await workos.close();
     await database.close();
   }
-}
-
-function judge(n: number, probes: readonly Probe[], committedAtMs: number): number {
-  const after = probes.filter(({ startedAtMs }) => startedAtMs > committedAtMs + BOUND_MS);
-  if (!probes[0]?.isGranted || after.length === 0) throw new Error(`user ${n} was not asked for before and after`);
-  if (after.some(({ isGranted }) => isGranted))
-    throw new Error(`access of user ${n} was still granted later than ${BOUND_MS} ms after its revocation`);
-  return Math.max(0, ...probes.filter(({ isGranted }) => isGranted).map(({ startedAtMs }) => startedAtMs - committedAtMs));
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
