@@ -48,16 +48,19 @@ const PAGE = `
   ), belonging AS (
     SELECT m.user_id, to_json(array_agg(m.group_id ORDER BY m.group_id))::text AS groups, bool_or(m.group_id = ANY($5::text[])) AS reached
     FROM page JOIN membership m ON m.user_id = page.id AND m.active JOIN relevant r ON r.id = m.group_id GROUP BY m.user_id
+  ), granted AS (
+    SELECT t.user_id, jsonb_agg(jsonb_build_object('id', t.id, 'role', t.role, 'expiresAt', t.expires_at) ORDER BY t.id)::text AS grants
+    FROM page JOIN "grant" t ON t.user_id = page.id AND t.organization_id = $1 AND t.revoked_at IS NULL GROUP BY t.user_id
   )
   SELECT (SELECT max(id) FROM seen) AS last,
     (SELECT coalesce(json_object_agg(id, name), '{}')::text FROM relevant) AS "groupNames",
     json_build_object('roles', (SELECT coalesce(json_agg(r), '[]') FROM (${ROLES_OF('ARRAY[$1]')}) r),
       'mappings', (SELECT coalesce(json_agg(m), '[]') FROM (${MAPPINGS_OF('ARRAY[$1]')}) m))::text AS catalog,
     (SELECT string_agg(concat(to_json(p.id), '${FIELD}', to_json(p.directory_id), '${FIELD}', p.in_force, '${FIELD}', to_json(p.directory_roles), '${FIELD}', b.groups, '${FIELD}',
-        (SELECT jsonb_agg(jsonb_build_object('id', t.id, 'role', t.role, 'expiresAt', t.expires_at) ORDER BY t.id) FROM "grant" t
-         WHERE t.user_id = p.id AND t.organization_id = $1 AND t.revoked_at IS NULL), '${FIELD}',
+        g.grants, '${FIELD}',
         to_json(e.roles), '${FIELD}', to_json(e.permissions), '${FIELD}', e.reasons), '${LINE}' ORDER BY p.id)
-     FROM page p LEFT JOIN belonging b ON b.user_id = p.id LEFT JOIN effective_entitlement e ON e.user_id = p.id AND e.to_position = 9223372036854775807
+     FROM page p LEFT JOIN belonging b ON b.user_id = p.id LEFT JOIN granted g ON g.user_id = p.id
+       LEFT JOIN effective_entitlement e ON e.user_id = p.id AND e.to_position = 9223372036854775807
      WHERE b.reached OR e.roles && $4::text[]) AS lines`;
 
 interface Row {

@@ -1,5 +1,6 @@
 // Pure: what becomes of the users of a page. Those whose lines are the same become the same: the computation, the difference
 // and the text to be stored are made once for all of them.
+import { hash } from 'node:crypto';
 import type { Cause } from '../model/change.ts';
 import { NO_ACCESS } from '../model/entitlement.ts';
 import { computeEffective } from './compute.ts';
@@ -10,8 +11,10 @@ import { parseFacts } from './wide-page.ts';
 /** What is to be stored for everybody with one line. */
 export interface Shape {
   difference: AccessDifference | undefined;
-  /** For wide-store.ts: JSON without the opening brace. */
-  text: string;
+  /** For wide-store.ts: JSON of all but the reasons, without the opening brace. */
+  lists: string;
+  /** JSON. */
+  reasons: string;
 }
 
 export interface Shapes {
@@ -19,7 +22,7 @@ export interface Shapes {
   of(facts: string, groupNames: ReadonlyMap<string, string>): Shape | undefined;
 }
 
-/** Beyond these, begun anew: some 20 MB. */
+/** Beyond these, begun anew: some 10 MB. */
 const MAX_KEPT = 3_000;
 
 /** For one organization as long as its catalog stands, and one cause. */
@@ -32,10 +35,12 @@ export function createShapes(
   const kept = new Map<string, Shape | undefined>();
   return {
     of(facts, groupNames) {
-      if (kept.has(facts)) return kept.get(facts);
+      // The text itself would hold on to the page that it is a part of.
+      const key = hash('sha256', facts, 'base64');
+      if (kept.has(key)) return kept.get(key);
       if (kept.size >= MAX_KEPT) kept.clear();
       const shape = toShape(facts, groupNames, catalog, { at: occurredAt, eventId });
-      kept.set(facts, shape);
+      kept.set(key, shape);
       return shape;
     },
   };
@@ -52,13 +57,15 @@ function toShape(
   if (sameEffective(before, after)) return undefined;
   const difference = diffEffective(before, after);
   const { grantedPermissions = [], revokedPermissions = [], grantedRoles = [], revokedRoles = [] } = difference ?? {};
-  const row = {
+  const { reasons, ...held } = after;
+  const lists = {
     told: difference !== undefined,
     granted_permissions: grantedPermissions,
     revoked_permissions: revokedPermissions,
     granted_roles: grantedRoles,
     revoked_roles: revokedRoles,
-    ...(after === NO_ACCESS ? { holds: false } : { holds: true, ...after }),
+    holds: after !== NO_ACCESS,
+    ...held,
   };
-  return { difference, text: JSON.stringify(row).slice(1) };
+  return { difference, lists: JSON.stringify(lists).slice(1), reasons: JSON.stringify(reasons) };
 }

@@ -11,14 +11,18 @@ export interface WideStep {
 }
 
 const OPEN = '9223372036854775807';
+/** Not within JSON. Reasons are by far the most of it, and as JSON within JSON they would be taken apart twice. */
+const BETWEEN = '\u001e';
 
 // The counter row by primary key, first of all that is written; versions by (user_id, OPEN). A version that began where it would end
 // can only be one that waits for the next change: it goes. What is opened waits for what is closed.
 const STORE = `
   WITH head AS (UPDATE change_log_head SET position = position + $1 WHERE id = 1 RETURNING position - $1 AS base),
   shape AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($2::json) AS t(s int, told boolean, holds boolean, roles text[], permissions text[], reasons json,
+    SELECT t.*, r.reasons::json AS reasons
+    FROM json_to_recordset($2::json) AS t(s int, told boolean, holds boolean, roles text[], permissions text[],
       granted_permissions text[], revoked_permissions text[], granted_roles text[], revoked_roles text[])
+    JOIN unnest(string_to_array($7, '${BETWEEN}')) WITH ORDINALITY AS r(reasons, s) USING (s)
   ), t AS MATERIALIZED (
     SELECT t.n, t.u, t.d, t.s, head.base + t.n AS position FROM head, json_to_recordset($3::json) AS t(n bigint, u text, d text, s int)
   ), appended AS (
@@ -47,21 +51,22 @@ export async function storeWideStep(tx: Tx, organizationId: string, steps: reado
   const numbers = new Map<Shape, number>();
   let told = 0;
   const users = steps.map(({ userId, directoryId, shape }) => {
-    const number = numbers.get(shape) ?? numbers.size;
+    const number = numbers.get(shape) ?? numbers.size + 1;
     numbers.set(shape, number);
     // What alters reasons only counts from the next change to come.
     const row = { n: told + 1, u: userId, d: directoryId, s: number };
     if (shape.difference) told += 1;
     return row;
   });
-  const shapes = `[${[...numbers].map(([{ text }, number]) => `{"s":${number},${text}`).join()}]`;
+  const shapes = [...numbers.keys()];
   await tx.$queryRawUnsafe(
     STORE,
     BigInt(told),
-    shapes,
+    `[${shapes.map(({ lists }, index) => `{"s":${index + 1},${lists}`).join()}]`,
     JSON.stringify(users),
     organizationId,
     causeJson(cause),
     cause.occurredAt.toISOString(),
+    shapes.map(({ reasons }) => reasons).join(BETWEEN),
   );
 }
