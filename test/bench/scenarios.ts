@@ -5,5 +5,6 @@ import { fanOut } from './scenarios/fan-out.ts';
 import { growth } from './scenarios/growth.ts';
 import { pointQuery } from './scenarios/point-query.ts';
 import { propagation } from './scenarios/propagation.ts';
+import { wideChange } from './scenarios/wide-change.ts';
 
-export const SCENARIOS: Scenario[] = [pointQuery, propagation, fanOut, growth];
+export const SCENARIOS: Scenario[] = [pointQuery, propagation, fanOut, wideChange, growth];
