@@ -1,0 +1,79 @@
+// @boxyhq/saml-jackson's directory sync over its Postgres engine, fed the first people of the same company as a SCIM directory
+// pushes them: POST for each user and group, PATCH for each membership. Without HTTP in between and without webhooks to send,
+// both to its advantage; one request after the other, as a provider sends them about one directory. Pages are read from the same
+// source first; the clock runs while they are handed over. Counted are the events that have become requests.
+import jackson from '@boxyhq/saml-jackson';
+
+const { DATABASE_URL, SOURCE, MAX_EVENTS = '2000' } = process.env;
+const silent = { info() {}, error() {}, warn() {}, debug() {} };
+
+const { directorySyncController } = await (jackson.controllers ?? jackson.default)({
+  externalUrl: 'http://127.0.0.1:1',
+  samlPath: '/sso',
+  scimPath: '/scim',
+  db: { engine: 'sql', type: 'postgres', url: DATABASE_URL },
+  logger: silent,
+});
+
+const TYPES = 'dsync.activated,dsync.group.created,dsync.user.created,dsync.group.user_added';
+const events = [];
+for (let after = ''; after !== null && events.length < Number(MAX_EVENTS); ) {
+  const answer = await fetch(`${SOURCE}/events?events=${TYPES}&limit=100${after && `&after=${after}`}`, {
+    headers: { authorization: 'Bearer sk_fake_workos' },
+  });
+  const page = await answer.json();
+  events.push(...page.data);
+  after = page.list_metadata.after;
+}
+
+const directories = new Map();
+const ids = new Map();
+
+async function request(directory, method, resourceType, { resourceId, body, operations }) {
+  const { status, data } = await directorySyncController.requests.handle({
+    method,
+    body,
+    resourceType,
+    resourceId,
+    directoryId: directory.id,
+    apiSecret: directory.scim.secret,
+    query: {},
+    ...(operations && { body: { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: operations } }),
+  });
+  if (status >= 300) throw new Error(`${method} ${resourceType}: ${status} ${JSON.stringify(data)}`);
+  return data;
+}
+
+async function hand({ event, data }) {
+  if (event === 'dsync.activated') {
+    const made = await directorySyncController.directories.create({
+      tenant: data.id,
+      product: 'bench',
+      type: 'okta-scim-v2',
+      name: data.name,
+    });
+    if (made.error) throw new Error(JSON.stringify(made.error));
+    directories.set(data.id, made.data);
+    return;
+  }
+  const directory = directories.get(data.directory_id);
+  if (event === 'dsync.group.created') {
+    ids.set(data.id, (await request(directory, 'POST', 'Groups', { body: { displayName: data.name, members: [] } })).id);
+  } else if (event === 'dsync.user.created') {
+    const body = {
+      userName: data.email,
+      name: { givenName: data.first_name, familyName: data.last_name },
+      emails: data.emails,
+      active: true,
+    };
+    ids.set(data.id, (await request(directory, 'POST', 'Users', { body })).id);
+  } else {
+    const operations = [{ op: 'add', path: 'members', value: [{ value: ids.get(data.user.id), display: data.user.email }] }];
+    await request(directory, 'PATCH', 'Groups', { resourceId: ids.get(data.group.id), operations });
+  }
+}
+
+const startedAt = performance.now();
+for (const event of events) await hand(event);
+process.stdout.write(`done ${events.length} ${(performance.now() - startedAt) / 1_000}\n`);
+process.exit(0);
