@@ -1,5 +1,6 @@
 // Marks changes as handed on. Safe to repeat and to run twice at once: the time of a change is set once, the position
-// only grows. The first time it counts how long a revocation took from its event to the subscribers.
+// only grows. The first time it counts how long a revocation took from its event to the subscribers. Changes of the catalog come
+// in masses and are not asked about: a time for each of them would cost as much as recording them did.
 import type { Db } from '../db/client.ts';
 import { countLatencies } from '../db/record-latency.ts';
 import type { Position } from '../model/cursor.ts';
@@ -9,7 +10,7 @@ import type { Position } from '../model/cursor.ts';
 export const MARK_SQL = `
   WITH fresh AS MATERIALIZED (
     SELECT position FROM entitlement_change
-    WHERE position > $1::bigint AND position <= $2::bigint AND published_at IS NULL
+    WHERE position > $1::bigint AND position <= $2::bigint AND published_at IS NULL AND cause_kind <> 'CATALOG_CHANGE'
     ORDER BY position FOR UPDATE
   ), published AS (
     UPDATE entitlement_change c SET published_at = clock_timestamp() FROM fresh WHERE c.position = fresh.position
