@@ -46,6 +46,8 @@ export interface HealthMeasurements {
   events: Record<'received' | 'duplicate' | 'pending' | 'applied' | 'stale' | 'ignored' | 'quarantined' | 'failedAttempts', number>;
   oldestPendingAt: Date | null;
   oldestQuarantinedAt: Date | null;
+  /** Since when the oldest unfinished change that touches many is under way. */
+  oldestWideChangeAt: Date | null;
   eventLag: Latency;
   revocationLatency: Latency;
   replays: { running: number; succeeded: number; failed: number };
@@ -151,6 +153,11 @@ const CHECKS: readonly Check[] = [
     if (!oldestPendingAt || secondsSince(at, oldestPendingAt) <= eventLagSeconds) return [];
     const message = `Events wait to be applied, the oldest happened ${whole(secondsSince(at, oldestPendingAt))} ago (limit ${eventLagSeconds} s). If that does not shrink, see that \`work\` runs and what its log says.`;
     return [{ code: 'EVENT_LAG', message, since: oldestPendingAt, failing: true }];
+  },
+  ({ oldestWideChangeAt, at }, { eventLagSeconds }) => {
+    if (!oldestWideChangeAt || secondsSince(at, oldestWideChangeAt) <= eventLagSeconds) return [];
+    const message = `A change of the catalog that touches many is not carried out to the end after ${whole(secondsSince(at, oldestWideChangeAt))} (limit ${eventLagSeconds} s), so access of some is still as before. If that lasts, see that \`work\` runs and what its log says.`;
+    return [{ code: 'WIDE_CHANGE_LAG', message, since: oldestWideChangeAt, failing: true }];
   },
   ({ cursor, at, unfinishedImports }, { cursorStaleSeconds }) => {
     // A first read of the directories comes before the first poll.

@@ -39,14 +39,17 @@ export type TableMeasurements = Omit<
 
 const IN_SCOPE = '($1::text IS NULL OR partition = $1) AND ($2::text IS NULL OR directory_id = $2)';
 
-// Counts by (status, partition, id), or by (directory_id, id) for a directory; attempts and what waits by their partial indexes.
+// Counts by (status, partition, id), or by (directory_id, id) for a directory; attempts, what waits and wide changes by their partial
+// indexes.
 // What waits in the environment's own partition keeps everybody waiting.
 const EVENTS = `
   SELECT now() AS at,
     (SELECT coalesce(json_object_agg(status, n), '{}') FROM (SELECT status, count(*)::int AS n FROM directory_event WHERE ${IN_SCOPE} GROUP BY status) s) AS counts,
     (SELECT coalesce(sum(attempts), 0)::int FROM directory_event WHERE attempts > 0 AND ${IN_SCOPE}) AS "failedAttempts",
     (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND (${IN_SCOPE} OR partition = 'environment')) AS "oldestPendingAt",
-    (SELECT min(received_at) FROM directory_event WHERE status = 'QUARANTINED' AND ${IN_SCOPE}) AS "oldestQuarantinedAt"`;
+    (SELECT min(received_at) FROM directory_event WHERE status = 'QUARANTINED' AND ${IN_SCOPE}) AS "oldestQuarantinedAt",
+    (SELECT min(started_at) FROM wide_change WHERE finished_at IS NULL AND ($1::text IS NULL OR organization_id = $1)
+       AND ($2::text IS NULL OR organization_id = (SELECT organization_id FROM directory WHERE id = $2))) AS "oldestWideChangeAt"`;
 
 // Single rows by primary key; the oldest change that was not handed on is the one after relayed_position; replays by status;
 // suspected accounts by organization or directory.
@@ -88,6 +91,7 @@ interface EventsRow {
   failedAttempts: number;
   oldestPendingAt: Date | null;
   oldestQuarantinedAt: Date | null;
+  oldestWideChangeAt: Date | null;
 }
 
 interface StateRow {
@@ -143,7 +147,7 @@ export async function measureTables(
   );
   if (!events || !state) throw new Error('sync_cursor or change_log_head has no row: the migrations did not run to the end');
 
-  const { counts, at, failedAttempts, oldestPendingAt, oldestQuarantinedAt } = events;
+  const { counts, at, failedAttempts, oldestPendingAt, oldestQuarantinedAt, oldestWideChangeAt } = events;
   const { ingest, replays, suspected, head, unrelayed, oldestUnpublishedAt, ...cursor } = state;
   const stored = Object.values(counts).reduce((sum, n) => sum + n, 0);
   const of = (kind: TroubleRow['of']): TroubleRow[] => troubles.filter((row) => row.of === kind);
@@ -166,6 +170,7 @@ export async function measureTables(
     },
     oldestPendingAt,
     oldestQuarantinedAt,
+    oldestWideChangeAt,
     ...rest.latencies,
     revokedTokens: rest.revokedTokens,
     leases: rest.leases,

@@ -240,6 +240,7 @@ const unmeasured = (at: Date): TableMeasurements => ({
   events: { received: 0, duplicate: 0, pending: 0, applied: 0, stale: 0, ignored: 0, quarantined: 0, failedAttempts: 0 },
   oldestPendingAt: null,
   oldestQuarantinedAt: null,
+  oldestWideChangeAt: null,
   eventLag: NO_LATENCY,
   revocationLatency: NO_LATENCY,
   replays: { running: 0, succeeded: 0, failed: 0 },

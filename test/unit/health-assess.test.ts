@@ -14,6 +14,7 @@ const WELL: HealthMeasurements = {
   cursor: { eventId: 'event_1', eventCreatedAt: ago(90 * DAY), caughtUpAt: ago(2), updatedAt: ago(2) },
   events: { received: 9, duplicate: 0, pending: 0, applied: 9, stale: 0, ignored: 0, quarantined: 0, failedAttempts: 3 },
   oldestPendingAt: null,
+  oldestWideChangeAt: null,
   oldestQuarantinedAt: null,
   eventLag: LATENCY,
   revocationLatency: LATENCY,
@@ -49,6 +50,14 @@ test.each<[string, Partial<HealthMeasurements>, 'HEALTHY' | 'DEGRADED' | 'FAILIN
   ['nothing, on a quiet directory whose last event is long past', {}, 'HEALTHY', null, null],
   ['an event that has just come', { oldestPendingAt: ago(eventLagSeconds) }, 'HEALTHY', null, null],
   ['an event that waits too long', { oldestPendingAt: ago(eventLagSeconds + 1) }, 'FAILING', 'EVENT_LAG', ago(eventLagSeconds + 1)],
+  ['a wide change that has just begun', { oldestWideChangeAt: ago(eventLagSeconds) }, 'HEALTHY', null, null],
+  [
+    'a wide change that nobody finishes',
+    { oldestWideChangeAt: ago(eventLagSeconds + 1) },
+    'FAILING',
+    'WIDE_CHANGE_LAG',
+    ago(eventLagSeconds + 1),
+  ],
   [
     'a quarantined event',
     { events: { ...WELL.events, quarantined: 1 }, oldestQuarantinedAt: ago(40) },

@@ -235,6 +235,7 @@ test('what is wrong shows, with what it is about', async () => {
     );
   await deliver(db, [anEvent(NEXT + 5, 'dsync.user.created', aUser('fay', { directory_id: 'directory_3', organization_id: 'org_3' }))]);
   await sql("UPDATE directory_event SET status = 'PENDING', applied_at = NULL WHERE type = 'dsync.user.updated'");
+  await sql("INSERT INTO wide_change (id, organization_id, cause, started_at) VALUES ('w', 'org_2', '{}', now() - interval '60 seconds')");
 
   const health = await healthOf({ workosError: () => 'unauthorized' }).read(WHOLE, null);
   expect(health.status).toBe('FAILING');
@@ -251,6 +252,7 @@ test('what is wrong shows, with what it is about', async () => {
     'REPLAY_FAILED',
     'UNKNOWN_DIRECTORY',
     'WEBHOOKS_REFUSED',
+    'WIDE_CHANGE_LAG',
   ]);
   expect(health.currentLagSeconds).toBeGreaterThan(89);
   expect(health.feed.relayLagSeconds).toBeGreaterThan(29);
