@@ -1,5 +1,6 @@
 // Words between processes: "look at this". A hint may be lost, doubled or late, because whoever waits for one also looks by
 // itself now and then; so sending is never waited for and a failure is nobody's concern.
+import { randomUUID } from 'node:crypto';
 import { backoffMs } from '../lib/backoff.ts';
 import { sleep } from '../lib/sleep.ts';
 import { within } from '../lib/within.ts';
@@ -7,7 +8,7 @@ import { REQUEST_TIMEOUT_MS, type RedisConnections } from './client.ts';
 
 export interface Hints {
   send(hint: string): void;
-  /** Until the signal aborts. null: some may have been missed. One's own hints come back too. */
+  /** Until the signal aborts. null: some may have been missed. One's own hints do not come back. */
   listen(onHint: (hint: string | null) => void, signal: AbortSignal): Promise<void>;
 }
 
@@ -15,6 +16,7 @@ const CHECK_INTERVAL_MS = 5_000;
 
 export function createHints({ redis, logId }: { redis: RedisConnections; logId: string }): Hints {
   const channel = `access-service:{${logId}}:hints`;
+  const sender = randomUUID();
   const waiting = new Set<string>();
   let sending = false;
 
@@ -23,7 +25,7 @@ export function createHints({ redis, logId }: { redis: RedisConnections; logId: 
     sending = true;
     for (const hint of waiting) {
       waiting.delete(hint);
-      await redis.request.publish(channel, hint).catch(() => undefined);
+      await redis.request.publish(channel, `${sender} ${hint}`).catch(() => undefined);
     }
     sending = false;
   }
@@ -34,7 +36,10 @@ export function createHints({ redis, logId }: { redis: RedisConnections; logId: 
     signal.addEventListener('abort', stop, { once: true });
     try {
       await within(2 * REQUEST_TIMEOUT_MS, 'Redis connection', reader.connect());
-      reader.on('message', (_, hint) => onHint(hint));
+      reader.on('message', (_, message) => {
+        const [from, hint] = String(message).split(' ');
+        if (from !== sender && hint !== undefined) onHint(hint);
+      });
       const ended = new AbortController();
       reader.once('end', () => ended.abort());
       const either = AbortSignal.any([signal, ended.signal]);

@@ -1,5 +1,5 @@
 // Log → stream. Reads what was recorded after relayed_position, appends it to the stream, wakes this process' own tail, then
-// marks it. Dies between append and mark: the next relay appends again, which the stream refuses, and marks. Two relays at
+// marks it, while the next is read already. Dies between append and mark: the next relay appends again, which the stream refuses, and marks. Two relays at
 // once do each other's work, to the same result; a lease saves the effort, not the correctness.
 //
 // While the stream is away nothing is marked, and nobody waits: every tail polls the log as well. A stream that has lost
@@ -8,7 +8,7 @@
 // stream that is ahead of the log (the database was restored from a backup, or a foreign hand wrote), would refuse every
 // change as known, so such a stream is thrown away; that is looked at after every start, failure and refusal, and now and then.
 import { readHead } from '../changes/head.ts';
-import { readAfter } from '../changes/read-after.ts';
+import { readPage } from '../changes/read-after.ts';
 import { readTraceIds } from '../changes/trace-ids.ts';
 import type { Db } from '../db/client.ts';
 import { messageOf } from '../errors.ts';
@@ -18,6 +18,7 @@ import type { Nudge } from '../lib/nudge.ts';
 import { within } from '../lib/within.ts';
 import type { Logger } from '../log.ts';
 import type { RecordedChange } from '../model/change.ts';
+import type { Position } from '../model/cursor.ts';
 import { type Counts, NO_COUNTS, NO_TRACING, type Tracing } from '../model/telemetry.ts';
 import type { ChangeStream } from '../redis/change-stream.ts';
 import { markRelayed } from './mark-relayed.ts';
@@ -44,6 +45,8 @@ export interface Relay {
 }
 
 const PAGE_SIZE = 500;
+/** Handed on, and not marked yet. */
+const MAX_UNMARKED = 5_000n;
 const STREAM_CHECK_INTERVAL_MS = 30_000;
 /** What is not handed on by then waits for the next relay; readers have their poll. */
 const FLUSH_TIMEOUT_MS = 3_000;
@@ -80,19 +83,55 @@ export function createRelay(options: RelayOptions): Relay {
     }
   }
 
+  /** Handed on up to here; null: as the log says. */
+  let handedTo: Position | null = null;
+  let markedTo: Position = 0n;
+  let marking: Promise<void> | undefined;
+
+  /** Marks all that was handed on, however much that becomes meanwhile. What fails is handed on again, which harms nobody. */
+  async function mark(): Promise<void> {
+    try {
+      for (let upTo = handedTo; upTo !== null && upTo > markedTo; upTo = handedTo) {
+        await markRelayed(db, markedTo, upTo);
+        markedTo = upTo;
+        await failpoint('marked');
+      }
+    } catch (error) {
+      handedTo = null;
+      throw error;
+    } finally {
+      marking = undefined;
+    }
+  }
+  function keepMarking(): void {
+    marking ??= mark();
+    // Told by the step that waits for it, or that begins anew from the log.
+    marking.catch((error: unknown) => log.debug({ err: messageOf(error) }, 'not marked'));
+  }
+
   async function step(): Promise<'again' | 'idle'> {
     if (stream && performance.now() - streamCheckedAt > STREAM_CHECK_INTERVAL_MS) await dropStreamAheadOfLog(stream);
-    const { relayedPosition, position } = await readHead(db);
-    if (relayedPosition >= position) return 'idle';
-    const changes = await readAfter(db, { after: relayedPosition, upTo: position, limit: PAGE_SIZE });
+    if (handedTo === null) {
+      await marking;
+      markedTo = (await readHead(db)).relayedPosition;
+      handedTo = markedTo;
+    }
+    const after = handedTo;
+    const { changes, scannedTo } = await readPage(db, { after, limit: PAGE_SIZE });
+    if (scannedTo === after) {
+      await marking;
+      return 'idle';
+    }
     await tracing.span('relay batch', { changes: changes.length }, async (link) => {
       if (stream) await publish(stream, changes);
       await failpoint('xadd-before-mark');
       onPublished(changes);
-      await markRelayed(db, relayedPosition, changes.at(-1)?.position ?? position);
+      // The next are not held up by the commit of the mark.
+      handedTo = scannedTo;
+      keepMarking();
+      if (scannedTo - markedTo > MAX_UNMARKED) await marking;
       if (tracing.on) await trace(changes, link);
     });
-    await failpoint('marked');
     return 'again';
   }
 

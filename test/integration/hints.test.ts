@@ -58,6 +58,28 @@ test('whoever wakes a loop wakes it in every process, and no other loop', async 
   expect(apply()).toBe(1);
 });
 
+test('a hint does not come back to whoever gave it', async () => {
+  const [a, b] = [aProcess(), aProcess()];
+  const [own, others] = [woken(a, 'apply'), woken(b, 'apply')];
+  await waitFor('both to listen', () => own() === 1 && others() === 1);
+  a.wake('apply');
+  await waitFor('the other to be woken', () => others() === 2);
+  b.wake('relay');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(own()).toBe(2);
+});
+
+test('many webhooks ask for one look at the source a second, and for one after the last of them', async () => {
+  const wake = createWake(null);
+  const poll = woken(wake, 'poll');
+  for (let webhook = 0; webhook < 20; webhook += 1) {
+    wake.wake('poll');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  expect(poll()).toBe(1);
+  await waitFor('the last look', () => poll() === 2);
+});
+
 test('a listener that was away looks by itself when it is back', async () => {
   const b = aProcess();
   const relay = woken(b, 'relay');

@@ -126,6 +126,48 @@ test('two relays at once hand on every change once and neither fails', { timeout
   expect(errors).toEqual([]);
 });
 
+test('the next changes are handed on while the mark of those before is being committed, and then all are marked', async () => {
+  let letGo = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  let marks = 0;
+  const db = new Proxy(opened.db, {
+    get(target, name) {
+      if (name !== '$executeRawUnsafe') return Reflect.get(target, name);
+      return async (sql: string, ...parameters: unknown[]) => {
+        marks += 1;
+        await held;
+        return target.$executeRawUnsafe(sql, ...parameters);
+      };
+    },
+  });
+  const subject = relay({ db });
+  for (const user of ['a', 'b', 'c']) {
+    await commit(opened.db, aChange(user));
+    expect(await subject.step()).toBe('again');
+  }
+  expect([await streamed(), marks, await unpublished()]).toEqual([[1, 2, 3], 1, 3]);
+  letGo();
+  await untilIdle(subject);
+  expect([marks, await unpublished(), (await readHead(opened.db)).relayedPosition]).toEqual([2, 0, 3n]);
+});
+
+test('what could not be marked is handed on again and marked then', async () => {
+  let failures = 1;
+  const db = new Proxy(opened.db, {
+    get(target, name) {
+      if (name !== '$executeRawUnsafe' || failures-- <= 0) return Reflect.get(target, name);
+      return () => Promise.reject(new Error('not now'));
+    },
+  });
+  const subject = relay({ db });
+  await commit(opened.db, aChange('a'));
+  await untilIdle(subject).catch(() => undefined);
+  await untilIdle(subject);
+  expect([await streamed(), await unpublished(), (await readHead(opened.db)).relayedPosition]).toEqual([[1], 0, 1n]);
+});
+
 test('without Redis the same marks are made and the own tail is told', async () => {
   await commit(opened.db, aChange('a'), aChange('b'));
   const subject = relay({ stream: null });
