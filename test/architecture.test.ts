@@ -47,7 +47,6 @@ const RULES: Rules = {
     'prisma/generated/pothos.ts': ['schema'],
     '@pothos': ['schema'],
     'graphql-yoga': ['server'],
-    'graphql-jit': ['server'],
     'graphql-ws': ['server', 'client', 'commands'],
     'cli-progress': ['commands'],
     ws: ['server'],

@@ -28,10 +28,10 @@ export function createAuthenticate({ adminApiKey, keys, lastUsed, verifyToken, c
   const admin: Caller = { name: 'admin', scopes: SCOPES, organizationId: null };
   const adminHash = hashOf(adminApiKey);
 
-  async function byKey(text: string): Promise<Caller | null> {
-    const presented = readKey(text);
+  async function byKey(text: string, hash: string): Promise<Caller | null> {
+    const presented = readKey(text, hash);
     if (!presented) return null;
-    const { id, hash } = presented;
+    const { id } = presented;
     const key = await keys.find(id).catch(unavailable);
     if (!key || !sameHash(key.hash, hash) || key.revokedAt || (key.expiresAt && key.expiresAt <= clock())) return null;
     lastUsed.touch(id);
@@ -42,7 +42,8 @@ export function createAuthenticate({ adminApiKey, keys, lastUsed, verifyToken, c
   return async (authorization) => {
     const text = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
     if (text === undefined) return null;
-    if (sameHash(hashOf(text), adminHash)) return admin;
-    return (await byKey(text)) ?? (await verifyToken?.(text)) ?? null;
+    const hash = hashOf(text);
+    if (sameHash(hash, adminHash)) return admin;
+    return (await byKey(text, hash)) ?? (await verifyToken?.(text)) ?? null;
   };
 }

@@ -117,8 +117,12 @@ export function decide(
 
 export function pathsTo(effective: Effective, permission: string): EntitlementPath[] {
   const { paths, permissions } = effective.reasons;
-  const via = Object.hasOwn(permissions, permission) ? (permissions[permission] ?? []) : [];
-  return via.flatMap((index) => paths[index] ?? []);
+  const via: EntitlementPath[] = [];
+  for (const index of Object.hasOwn(permissions, permission) ? (permissions[permission] ?? []) : []) {
+    const path = paths[index];
+    if (path) via.push(path);
+  }
+  return via;
 }
 
 export const pathsOfRole = (effective: Effective, role: string, now: Date): EntitlementPath[] =>

@@ -1,11 +1,10 @@
-// The short way for plain queries: a JSON POST whose document Yoga's pipeline has taken before is answered by compiled code
+// The short way for plain queries: a JSON POST whose document Yoga's pipeline has taken before is answered by its compiled form
 // (compiled-documents.ts). Only a whole answer without any error leaves by this way. Everything else, a faulty variable, a
 // missing right, a database that is away, an unusual header, is Yoga's, which begins anew with the body that was read: so
 // there is one place that judges, and one form of every refusal. Queries only, which may be run twice. Who asks, and how
 // often, was settled before (http.ts).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import type { ExecutionResult } from 'graphql';
 import { type ContextDeps, createContext } from '../../schema/context.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { CompiledDocuments } from './compiled-documents.ts';
@@ -46,11 +45,7 @@ const ANSWER_TYPES: ReadonlyMap<string | undefined, string> = new Map([
 const PARAMETERS: ReadonlySet<string> = new Set(['query', 'variables', 'operationName', 'documentId', 'extensions']);
 
 export function createLean({ documents, textOf, stallTimeoutMs, ...deps }: LeanDeps): Lean {
-  function execute(
-    body: Buffer,
-    res: ServerResponse,
-    { caller, askedAtMs }: { caller: Caller; askedAtMs: number },
-  ): Promise<ExecutionResult> | ExecutionResult | undefined {
+  function execute(body: Buffer, res: ServerResponse, { caller, askedAtMs }: { caller: Caller; askedAtMs: number }): unknown {
     const params = paramsIn(body);
     const text = params && textOf(params);
     const run = text !== undefined && documents.find(text, params?.operationName ?? undefined);
@@ -68,7 +63,7 @@ export function createLean({ documents, textOf, stallTimeoutMs, ...deps }: LeanD
         return gone.signal;
       },
     };
-    return run(undefined, createContext(deps, asking), params.variables ?? {});
+    return run(createContext(deps, asking), params.variables ?? {});
   }
 
   return {
@@ -84,18 +79,18 @@ export function createLean({ documents, textOf, stallTimeoutMs, ...deps }: LeanD
     },
     async answer(req, res, asking) {
       const body = (await readBody(req, MAX_BODY_BYTES)) as Buffer;
-      let result: ExecutionResult | undefined;
+      let data: unknown;
       try {
-        result = await execute(body, res, asking);
+        data = await execute(body, res, asking);
       } catch {
         // Whatever it is, Yoga comes to it as well, and says it in the right form.
       }
-      if (!result || result.errors) {
+      if (data === undefined) {
         // Where Yoga's adapter looks for a body that was read already.
         Object.assign(req, { body: Readable.from([body], { objectMode: false }) });
         return false;
       }
-      const text = JSON.stringify(result);
+      const text = JSON.stringify({ data });
       const bytes = Buffer.byteLength(text);
       res.writeHead(200, [
         ...SECURITY_HEADERS,

@@ -121,7 +121,8 @@ test('on tables of some size it reads a row per asker by index, whatever the num
   );
   const plan = await prepared.run({ name: '', text: `EXPLAIN (FORMAT JSON, GENERIC_PLAN) ${LOOKUP.text}` }, () => []);
   const scans = [...(plan ?? '').matchAll(/"Node Type": "Seq Scan"[\s\S]*?"Relation Name": "(\w+)"/g)].map(([, table]) => table);
-  expect(scans.filter((table) => table !== 'directory' && table !== 'change_log_head' && table !== 'refresh_task')).toEqual([]);
+  const big = ['directory_user', 'effective_entitlement', 'directory_event'];
+  expect(scans.filter((table) => big.includes(table ?? ''))).toEqual([]);
   expect(plan).toContain('effective_entitlement_pkey');
   expect(plan).toContain('directory_event_waiting_since');
 });
