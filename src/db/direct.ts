@@ -9,7 +9,7 @@ import { Prisma, type PrismaClient } from '../../prisma/generated/client/client.
 /** The connection under a transaction of Prisma's. */
 interface Session {
   client: pg.ClientBase | undefined;
-  /** Committed or rolled back: the connection may be another's by now. */
+  /** Committed or rolled back, or about to be: the connection may be another's by now. */
   ended: boolean;
 }
 
@@ -50,6 +50,9 @@ const rawMethods = (statement: () => Statement): RawMethods =>
       (await statement().query({ text, values: params.map(toValue), types })).rowCount ?? 0,
   }) as unknown as RawMethods;
 
+/** As Prisma spells it. */
+const END = /^\s*(COMMIT|ROLLBACK)\s*;?\s*$/i;
+
 export interface Direct {
   /** In place of `factory`, for the client that `wrap` takes. */
   factory: PrismaPg;
@@ -70,6 +73,12 @@ export function directStatements(pool: pg.Pool, factory: PrismaPg): Direct {
       if (!session) return begun;
       // A field of the adapter's own class; without it statements would go nowhere, and the first test would say so.
       session.client = (begun as unknown as { client: pg.ClientBase }).client;
+      // From the moment at which the end is asked for: a statement that comes after it on the same connection is in no transaction.
+      const execute = begun.executeRaw.bind(begun);
+      begun.executeRaw = (query) => {
+        if (END.test(query.sql)) session.ended = true;
+        return execute(query);
+      };
       for (const end of ['commit', 'rollback'] as const) {
         const original = begun[end].bind(begun);
         begun[end] = () => {
