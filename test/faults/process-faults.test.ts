@@ -237,7 +237,7 @@ const STALL_MS = 3_000;
 
 faultTest({
   name: 'F30: event loops stall, and whoever asks is told',
-  world: { serves: 1, works: 2, subscribers: ['client'], env: { TEST_STALL_MS: String(STALL_MS) } },
+  world: { serves: 1, works: 1, subscribers: ['client'], env: { TEST_STALL_MS: String(STALL_MS) } },
   async run(world, patienceMs) {
     await everythingArrives(world, 'before the fault', 90_000);
     await world.underLoad(async () => {

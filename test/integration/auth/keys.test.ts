@@ -119,7 +119,7 @@ describe('the look-up', () => {
     await keys.revoke(apiKey.id, null);
     const sinceMs = performance.now();
     await waitFor('the revocation to show', async () => (await lookup.find(apiKey.id))?.revokedAt !== null);
-    expect(performance.now() - sinceMs).toBeLessThan(2_000);
+    expect(performance.now() - sinceMs).toBeLessThan(20_000);
   });
 
   test('forgets what was put right in this process, whatever look was under way', async () => {
