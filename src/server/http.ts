@@ -119,8 +119,10 @@ export function createHttpServer(deps: ServerDeps): HttpServer {
     });
     res.once('close', () => closing && server.closeIdleConnections());
   });
+  // Made here, for it stays with the socket: made below, it would keep the whole request.
+  const onUpgradeError = (error: Error) => log.debug({ err: error.message }, 'an upgrade failed');
   server.on('upgrade', (req, socket, head) => {
-    socket.on('error', (error: Error) => log.debug({ err: error.message }, 'an upgrade failed'));
+    socket.on('error', onUpgradeError);
     const admit = async (): Promise<void> => {
       if (closing) throw new AccessError('UNAVAILABLE', 'The service is about to stop. Connect again.');
       if (URL.parse(req.url ?? '', 'http://localhost')?.pathname !== '/graphql')

@@ -107,6 +107,8 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
         const { operationName, variables } = payload;
         const { schema, parse, validate, contextFactory, execute, subscribe } = yoga.getEnveloped(askingOf(extra));
         const document = parse(textOf(payload) ?? '');
+        // Kept with the operation: the text that the cached document has, not one for each.
+        Object.assign(payload, { query: document.loc?.source.body ?? payload.query });
         const faults = validate(schema, document);
         if (faults.length > 0) return faults;
         const rootValue: Pipeline = { execute, subscribe };

@@ -97,6 +97,14 @@ const useFaults = (report: Report): Plugin<Asking> => ({
   },
 });
 
+/** Yoga copies what is returned, and would make every part that way; so the parts are added to its context as they are. */
+function extendLazily(asking: Asking, context: Context): Context {
+  const { caller, signal, transport, askedAtMs, ...parts } = Object.getOwnPropertyDescriptors(context);
+  const own = { ...(!('transport' in asking) && { transport }), ...(!('askedAtMs' in asking) && { askedAtMs }) };
+  Object.defineProperties(asking, { ...own, ...parts });
+  return {} as Context;
+}
+
 /** Armor would throw out of the validation and call it a syntax error. */
 const asValidationError = {
   propagateOnRejection: false,
@@ -114,7 +122,7 @@ export function createGraphql({ db, lookup, services, revalidation, log, limits,
   const report: Report = (cause) => log.error({ err: cause }, 'a request failed');
   const yoga = createYoga<Asking, Context>({
     schema,
-    context: (asking) => createContext({ db, lookup, services, revalidation }, asking),
+    context: (asking) => extendLazily(asking, createContext({ db, lookup, services, revalidation }, asking)),
     graphqlEndpoint: '/graphql',
     logging: false,
     landingPage: false,
