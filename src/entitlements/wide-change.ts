@@ -40,7 +40,7 @@ const NEVER = new AbortController().signal;
 const INSERT = `
   WITH pruned AS (DELETE FROM wide_change WHERE finished_at < now() - interval '1 day')
   INSERT INTO wide_change (id, organization_id, roles, group_ids, cause, owned_until)
-  SELECT gen_random_uuid()::text, "organizationId", roles, "groupIds", $2::jsonb, clock_timestamp() + $3 * interval '1 second'
+  SELECT gen_random_uuid()::text, "organizationId", roles, "groupIds", $2::jsonb, clock_timestamp() + interval '${OWNED_SECONDS} seconds'
   FROM json_to_recordset($1::json) AS t("organizationId" text, roles text[], "groupIds" text[]) RETURNING id, organization_id AS "organizationId"`;
 
 // By primary key.
@@ -72,15 +72,9 @@ interface Stored extends Reach {
   previewed: number;
 }
 
-/** In the transaction of what brings it about. `ownedSeconds` 0: a worker is to take it at once. */
-export function recordWideChange(
-  tx: Tx,
-  reaches: readonly Reach[],
-  cause: Cause,
-  { ownedSeconds = OWNED_SECONDS }: { ownedSeconds?: number } = {},
-): Promise<WideChange[]> {
-  return tx.$queryRawUnsafe<WideChange[]>(INSERT, JSON.stringify(reaches), JSON.stringify(cause), ownedSeconds);
-}
+/** In the transaction of what brings it about, whose process is to go on with it at once. */
+export const recordWideChange = (tx: Tx, reaches: readonly Reach[], cause: Cause): Promise<WideChange[]> =>
+  tx.$queryRawUnsafe<WideChange[]>(INSERT, JSON.stringify(reaches), JSON.stringify(cause));
 
 /** Those that nobody is at. */
 export const dueWideChanges = (db: Db): Promise<WideChange[]> => db.$queryRawUnsafe<WideChange[]>(DUE);

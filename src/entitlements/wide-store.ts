@@ -43,7 +43,7 @@ const STORE = `
   )
   SELECT base FROM head`;
 
-export const causeJson = ({ occurredAt: _, ...cause }: Cause): string =>
+const causeJson = ({ occurredAt: _, ...cause }: Cause): string =>
   JSON.stringify(Object.fromEntries(Object.entries(cause).filter(([, value]) => value !== null)));
 
 export async function storeWideStep(tx: Tx, organizationId: string, steps: readonly WideStep[], cause: Cause): Promise<void> {
