@@ -18,13 +18,15 @@ export interface HintsOfOthers {
   listen(onHint: (hint: string | null) => void, signal: AbortSignal): Promise<void>;
 }
 
-/** Two looks at the source that are asked for lie so far apart: what a webhook has brought is stored, and the look only moves the cursor. */
-const MIN_POLL_INTERVAL_MS = 1_000;
+/**
+ * What a webhook has brought is stored already, and a look at the source only moves the cursor: it comes after what is under way,
+ * and once for many webhooks.
+ */
+const POLL_DELAY_MS = 1_000;
 
 /** null: there are no other processes. */
 export function createWake(hints: HintsOfOthers | null): Wake {
   const nudges = { poll: createNudge(), apply: createNudge(), relay: createNudge(), replays: createNudge() };
-  let polledAtMs = Number.NEGATIVE_INFINITY;
   let isPollComing = false;
 
   function wakeNow(loop: WakeableLoop): void {
@@ -33,7 +35,6 @@ export function createWake(hints: HintsOfOthers | null): Wake {
   }
   function wakePoll(): void {
     isPollComing = false;
-    polledAtMs = performance.now();
     wakeNow('poll');
   }
 
@@ -41,10 +42,8 @@ export function createWake(hints: HintsOfOthers | null): Wake {
     nudges,
     wake(loop) {
       if (loop !== 'poll') return wakeNow(loop);
-      const waitMs = polledAtMs + MIN_POLL_INTERVAL_MS - performance.now();
-      if (waitMs <= 0) wakePoll();
-      else if (!isPollComing) setTimeout(wakePoll, waitMs).unref();
-      isPollComing = waitMs > 0;
+      if (!isPollComing) setTimeout(wakePoll, POLL_DELAY_MS).unref();
+      isPollComing = true;
     },
     async listen(signal) {
       await hints?.listen((hint) => {
