@@ -1,10 +1,10 @@
 // @boxyhq/saml-jackson's directory sync over its Postgres engine, fed the first people of the same company as a SCIM directory
-// pushes them: POST for each user and group, PATCH for each membership. Without HTTP in between and without webhooks to send,
+// pushes them: POST for each user, and for each group when its first member comes, PATCH for each membership. Without HTTP in between and without webhooks to send,
 // both to its advantage; one request after the other, as a provider sends them about one directory. Pages are read from the same
 // source first; the clock runs while they are handed over. Counted are the events that have become requests.
 import jackson from '@boxyhq/saml-jackson';
 
-const { DATABASE_URL, SOURCE, MAX_EVENTS = '2000' } = process.env;
+const { DATABASE_URL, SOURCE, MAX_EVENTS = '600' } = process.env;
 const silent = { info() {}, error() {}, warn() {}, debug() {} };
 
 const { directorySyncController } = await (jackson.controllers ?? jackson.default)({
@@ -15,7 +15,7 @@ const { directorySyncController } = await (jackson.controllers ?? jackson.defaul
   logger: silent,
 });
 
-const TYPES = 'dsync.activated,dsync.group.created,dsync.user.created,dsync.group.user_added';
+const TYPES = 'dsync.activated,dsync.user.created,dsync.group.user_added';
 const events = [];
 for (let after = ''; after !== null && events.length < Number(MAX_EVENTS); ) {
   const answer = await fetch(`${SOURCE}/events?events=${TYPES}&limit=100${after && `&after=${after}`}`, {
@@ -57,9 +57,7 @@ async function hand({ event, data }) {
     return;
   }
   const directory = directories.get(data.directory_id);
-  if (event === 'dsync.group.created') {
-    ids.set(data.id, (await request(directory, 'POST', 'Groups', { body: { displayName: data.name, members: [] } })).id);
-  } else if (event === 'dsync.user.created') {
+  if (event === 'dsync.user.created') {
     const body = {
       userName: data.email,
       name: { givenName: data.first_name, familyName: data.last_name },
@@ -67,10 +65,13 @@ async function hand({ event, data }) {
       active: true,
     };
     ids.set(data.id, (await request(directory, 'POST', 'Users', { body })).id);
-  } else {
-    const operations = [{ op: 'add', path: 'members', value: [{ value: ids.get(data.user.id), display: data.user.email }] }];
-    await request(directory, 'PATCH', 'Groups', { resourceId: ids.get(data.group.id), operations });
+    return;
   }
+  const { user, group } = data;
+  if (!ids.has(group.id))
+    ids.set(group.id, (await request(directory, 'POST', 'Groups', { body: { displayName: group.name, members: [] } })).id);
+  const operations = [{ op: 'add', path: 'members', value: [{ value: ids.get(user.id), display: user.email }] }];
+  await request(directory, 'PATCH', 'Groups', { resourceId: ids.get(group.id), operations });
 }
 
 const startedAt = performance.now();

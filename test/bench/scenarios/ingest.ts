@@ -2,7 +2,7 @@
 // first time. Ours is the real binary's `work`, with Redis, every defence on, on the servers' core; the source, Postgres with fsync
 // and Redis have the other one. Against a tutorial's handler (one transaction of Prisma's per event, entitlements left out, on the
 // first 2,000 events: it is asked for a rate) and the limit (set-based SQL of the same rows, in batches as large as ours).
-// @boxyhq/saml-jackson takes the first 1,500 events of the company as SCIM requests, without HTTP.
+// @boxyhq/saml-jackson takes the first 200 people of the company as SCIM requests, without HTTP.
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,8 @@ const HISTORY = process.env.BENCH_HISTORY ?? fileURLToPath(new URL('../../../../
 /** As src/apply/apply-batch.ts. */
 const BATCH = '1000';
 const TUTORIAL_EVENTS = '2000';
-const SCIM_EVENTS = '1500';
+const QUICK_EVENTS = '60';
+const SCIM_EVENTS = '600';
 const MEMBERSHIPS = 2;
 
 interface Events {
@@ -50,7 +51,7 @@ const OTHERS: Readonly<Record<string, Pick<Comparison, 'other' | 'goal'>>> = {
   scim: { other: '@boxyhq/saml-jackson, directory sync' },
 };
 
-async function compare({ name, file, lastEventId, catalog }: Events, { rounds, say }: BenchOptions): Promise<Comparison[]> {
+async function compare({ name, file, lastEventId, catalog }: Events, { rounds, quick, say }: BenchOptions): Promise<Comparison[]> {
   const redis = await startRedis();
   const databases = await openDatabases(catalog, say);
   const source = await startSource(file, lastEventId);
@@ -69,8 +70,9 @@ async function compare({ name, file, lastEventId, catalog }: Events, { rounds, s
       return eventsPerSecond;
     });
   const limit = () => onNew((url) => runPeer('peers/ingest-limit.js', { ...peer(url), RECORDED: recorded ?? '', BATCH }));
-  const tutorial = () => onNew((url) => runPeer('tutorial/ingest.ts', { ...peer(url), MAX_EVENTS: TUTORIAL_EVENTS }));
-  const scim = () => onNew((url) => runPeer('peers/ingest-jackson.js', { ...peer(url), MAX_EVENTS: SCIM_EVENTS }));
+  const tutorial = () =>
+    onNew((url) => runPeer('tutorial/ingest.ts', { ...peer(url), MAX_EVENTS: quick ? QUICK_EVENTS : TUTORIAL_EVENTS }));
+  const scim = () => onNew((url) => runPeer('peers/ingest-jackson.js', { ...peer(url), MAX_EVENTS: quick ? QUICK_EVENTS : SCIM_EVENTS }));
   const peer = (url: string) => ({ DATABASE_URL: url, SOURCE: source.url });
   try {
     // It takes users and groups that come into being, and no history.
