@@ -24,6 +24,8 @@ const SECRET = 'whsec_bench';
 const GOAL_CHANGES_PER_SECOND = 20_000;
 const GOAL_WAIT_MS = 1_000;
 const REVOCATIONS_PER_EDIT = 3;
+/** In which revocations arrive. */
+const EDITS_WITH_REVOCATIONS = 3;
 const PATIENCE_MS = 30_000;
 
 const APPLY = `mutation Wide($catalog: CatalogInput!, $maxRevocations: Int) {
@@ -158,10 +160,10 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
     });
 
     say('revocations in the middle');
-    const victims = await withClient(dataset.url, (client) => victimsOf(client, 1 + rounds * REVOCATIONS_PER_EDIT));
+    const victims = await withClient(dataset.url, (client) => victimsOf(client, 1 + EDITS_WITH_REVOCATIONS * REVOCATIONS_PER_EDIT));
     const idleWait = await revoker.revoke(victims.pop() as Membership);
     const waits: number[] = [];
-    for (let round = 0; round < rounds; round += 1) {
+    for (let round = 0; round < EDITS_WITH_REVOCATIONS; round += 1) {
       let isDone = false;
       const editing = next().finally(() => {
         isDone = true;
