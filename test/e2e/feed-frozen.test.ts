@@ -96,7 +96,8 @@ test('what a frozen fifth is owed is not held, the others do not notice, and it 
 });
 
 test('control: without a bound on what waits for a socket, what the frozen ones are owed is held', { timeout: 240_000 }, async () => {
-  const { greedy, load } = await scene({ socketBufferBytes: Number.MAX_SAFE_INTEGER });
+  // Nobody is sent away meanwhile, however long that takes here.
+  const { greedy, load } = await scene({ socketBufferBytes: Number.MAX_SAFE_INTEGER, stallTimeoutMs: 600_000, keepAliveMs: 600_000 });
   const before = await load(greedy);
   for (const clients of greedy) clients.freeze();
   const during = await load([]);
