@@ -71,7 +71,7 @@ async function compare({ name, file, lastEventId, catalog }: Events, { rounds, q
     });
   const limit = () => onNew((url) => runPeer('peers/ingest-limit.js', { ...peer(url), RECORDED: recorded ?? '', BATCH }));
   const tutorial = () =>
-    onNew((url) => runPeer('tutorial/ingest.ts', { ...peer(url), MAX_EVENTS: quick ? QUICK_EVENTS : TUTORIAL_EVENTS }));
+    onNew((url) => runPeer('../tutorial/ingest.ts', { ...peer(url), MAX_EVENTS: quick ? QUICK_EVENTS : TUTORIAL_EVENTS }));
   const scim = () => onNew((url) => runPeer('peers/ingest-jackson.js', { ...peer(url), MAX_EVENTS: quick ? QUICK_EVENTS : SCIM_EVENTS }));
   const peer = (url: string) => ({ DATABASE_URL: url, SOURCE: source.url });
   try {

@@ -2,7 +2,7 @@
 // itself and the cursor. Access is computed as a tutorial would, when it is asked for: nothing is derived here, neither
 // entitlements nor a change log nor intervals; that is its advantage, as are the missing checks of versions and tombstones,
 // of which the columns that it must fill hold the event's id. Reads MAX_EVENTS events, then prints `done EVENTS SECONDS`.
-import { openDb, type Tx } from '../../../src/db/client.ts';
+import { openDb, type Tx } from '../../src/db/client.ts';
 
 interface Thing {
   id: string;
