@@ -21,8 +21,8 @@ export default defineConfig({
     projects: [
       // Time-outs are longer than the waits within, which say what was missing.
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], { testTimeout: 90_000 }),
-      project('integration', ['test/integration/**/*.test.ts'], { ...services, testTimeout: 120_000, hookTimeout: 120_000 }),
-      // Real processes against the deadlines of the service itself, on a machine that others may keep from running: once more.
+      // Against the deadlines of the service itself, on a machine that others may keep from running: once more.
+      project('integration', ['test/integration/**/*.test.ts'], { ...services, retry: 1, testTimeout: 120_000, hookTimeout: 120_000 }),
       project('e2e', ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts'], {
         ...services,
         retry: 1,

@@ -109,6 +109,13 @@ test('nothing of people and no secret leaves by logs, metrics or traces; an even
     aUser('user_2', { first_name: PLANTED.poison, state: [PLANTED.poison], email: PLANTED.email }),
   );
   const added = publish('dsync.group.user_added', aMembership(user, group), { viaApi: false });
+  // The grant shall be of this event, and not of the directory's beginning.
+  const people = 'query ($email: String) { users(email: $email) { nodes { id } } }';
+  await waitFor(
+    'the people',
+    async () => (await service.query<{ users: { nodes: object[] } }>(people, { email: PLANTED.email })).users.nodes.length === 1,
+    { missing: service.output },
+  );
   const traceparent = `00-${TRACE.traceId}-${TRACE.spanId}-01`;
   expect(await deliver(added, 'dsync.group.user_added', aMembership(user, group), { headers: { traceparent } })).toBe(200);
   expect(await deliver(added, 'dsync.user.created', user, { secret: PLANTED.wrongKey })).toBe(401);
