@@ -9,7 +9,7 @@ import type { Position } from '../model/cursor.ts';
 import { diffEffective, sameEffective } from './diff.ts';
 import type { AccessTransition, MembershipTransition, Transition } from './transition.ts';
 
-const OPEN = '9223372036854775807';
+export const OPEN = '9223372036854775807';
 
 // By primary key (user_id, OPEN). A version that began where it would end was never visible: it goes.
 const CLOSE_ACCESS = `
@@ -40,7 +40,7 @@ interface Placed<T extends Transition> {
   offset: number;
 }
 
-const causeJson = ({ occurredAt: _, ...cause }: Cause): Record<string, unknown> =>
+export const causeJson = ({ occurredAt: _, ...cause }: Cause): Record<string, unknown> =>
   Object.fromEntries(Object.entries(cause).filter(([, value]) => value !== null));
 
 /** Consecutive steps of one key, in order. */

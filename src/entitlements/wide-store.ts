@@ -2,6 +2,7 @@
 // statement in which what users have in common stands once. The caller does nothing after it but commit.
 import type { Tx } from '../db/client.ts';
 import type { Cause } from '../model/change.ts';
+import { causeJson, OPEN } from './store.ts';
 import type { Shape } from './wide-shapes.ts';
 
 export interface WideStep {
@@ -10,7 +11,6 @@ export interface WideStep {
   shape: Shape;
 }
 
-const OPEN = '9223372036854775807';
 /** Not within JSON. Reasons are by far the most of it, and as JSON within JSON they would be taken apart twice. */
 const BETWEEN = '\u001e';
 
@@ -43,9 +43,6 @@ const STORE = `
   )
   SELECT base FROM head`;
 
-const causeJson = ({ occurredAt: _, ...cause }: Cause): string =>
-  JSON.stringify(Object.fromEntries(Object.entries(cause).filter(([, value]) => value !== null)));
-
 export async function storeWideStep(tx: Tx, organizationId: string, steps: readonly WideStep[], cause: Cause): Promise<void> {
   if (steps.length === 0) return;
   const numbers = new Map<Shape, number>();
@@ -65,7 +62,7 @@ export async function storeWideStep(tx: Tx, organizationId: string, steps: reado
     `[${shapes.map(({ lists }, index) => `{"s":${index + 1},${lists}`).join()}]`,
     JSON.stringify(users),
     organizationId,
-    causeJson(cause),
+    JSON.stringify(causeJson(cause)),
     cause.occurredAt.toISOString(),
     shapes.map(({ reasons }) => reasons).join(BETWEEN),
   );

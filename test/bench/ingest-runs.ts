@@ -7,6 +7,7 @@ import pg from 'pg';
 import { CLI } from '../support/service-process.ts';
 import { onCore, SERVER_CORE } from './cores.ts';
 import { type EventSource, end, until } from './ingest-source.ts';
+import { FLAGS } from './stream-servers.ts';
 
 export interface IngestRun {
   eventsPerSecond: number;
@@ -15,8 +16,6 @@ export interface IngestRun {
 }
 
 const TIMEOUT_MS = 900_000;
-/** As `npm start` runs it. */
-const FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=50'];
 
 const READ = 'SELECT event_id = $1 AS done FROM sync_cursor';
 // The relay is part of it: caught up is what has been handed to the subscribers' stream.
