@@ -1,9 +1,7 @@
 // The composition root: Config → Runtime, from top to bottom, the only place that builds clients. What is opened registers at
 // once how it is closed; closing runs in reverse. `serve` answers, `work` runs the loops, `start` does both.
-import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Services } from '../schema/services.ts';
 import { createAuthenticate } from './auth/authenticate.ts';
@@ -16,7 +14,6 @@ import { readHead } from './changes/head.ts';
 import { type Config, DEFAULT_WORKOS_API_URL, type StandIn } from './config.ts';
 import { type OpenDb, openDb } from './db/client.ts';
 import { openDatabaseClock } from './db/clock.ts';
-import { startEmbeddedPostgres } from './db/embedded.ts';
 import { openLeases } from './db/lease.ts';
 import { migrate } from './db/migrate.ts';
 import { createMigratedCheck } from './db/migrated.ts';
@@ -25,8 +22,7 @@ import { applyCatalog } from './entitlements/catalog.ts';
 import { grantRole, revokeGrant } from './entitlements/grants.ts';
 import { createEffectiveLookup } from './entitlements/lookup.ts';
 import { messageOf } from './errors.ts';
-import { COMPANY_CATALOG } from './fake-workos/company-catalog.ts';
-import { type FakeWorkos, startFakeWorkos } from './fake-workos/server.ts';
+import type { FakeWorkos } from './fake-workos/server.ts';
 import { createFeed } from './feed/feed.ts';
 import { createTail } from './feed/tail.ts';
 import { createRefusalCounter } from './ingest/count-refusals.ts';
@@ -55,6 +51,7 @@ import { createMetricsServer } from './server/metrics-route.ts';
 import { createProbeServer } from './server/probe-server.ts';
 import { createProbes } from './server/probes.ts';
 import { createReadiness } from './server/readiness.ts';
+import { adminKey, FAKE_WEBHOOK_SECRET, giveCompanyItsCatalog, openEmbedded, openFake } from './stand-ins.ts';
 import { createWake } from './worker/wake.ts';
 import { createWorker, type WorkerDeps } from './worker/worker.ts';
 import { createWorkosClient, type WorkosClient } from './workos/client.ts';
@@ -77,8 +74,6 @@ const WORK_POOL = { statementTimeoutMs: 120_000, applicationName: 'access-servic
 /** Scrapes within that share one look at the sync. */
 const METRICS_AGE_MS = 2_000;
 const TRACES_STOP_TIMEOUT_MS = 3_000;
-/** Of the fake WorkOS, which only ever speaks to this process. */
-const FAKE_WEBHOOK_SECRET = 'whsec_fake_workos';
 const READINESS_TIMEOUT_MS = 3_000;
 /** For transactions under way. Then the rest of the stop goes on, and what they hold is taken back by the database. */
 const JOBS_STOP_TIMEOUT_MS = 10_000;
@@ -271,7 +266,7 @@ async function open(
   if (works) {
     fake = config.workos ? null : await openFake(config, url, log, closer);
     const target = config.workos ?? { apiKey: fake?.apiKey ?? '', apiUrl: fake?.url ?? '' };
-    if (fake) await giveCompanyItsCatalog(work, log);
+    if (fake) await giveCompanyItsCatalog(work.db, log);
     workos = createWorkosClient({ ...target, log });
     const leases = openLeases({ url: databaseUrl, log });
     closer.add('leases', leases.close);
@@ -341,12 +336,6 @@ async function startTracing(url: string, processId: string, closer: Closer): Pro
   return tracing;
 }
 
-async function openEmbedded(config: Config, log: Logger, closer: Closer): Promise<string> {
-  const embedded = await startEmbeddedPostgres({ dir: join(config.dataDir, 'postgres'), log });
-  closer.add('embedded postgres', embedded.stop);
-  return embedded.url;
-}
-
 function openLookups(url: string, log: Logger, closer: Closer): Prepared {
   const lookups = openPrepared({ url, log, ...LOOKUP_POOL });
   closer.add('lookups', lookups.close);
@@ -357,33 +346,4 @@ function openConnections(redisUrl: string, log: Logger, closer: Closer): RedisCo
   const redis = openRedis({ url: redisUrl, log });
   closer.add('redis', redis.close);
   return redis;
-}
-
-async function openFake(config: Config, url: string | null, log: Logger, closer: Closer): Promise<FakeWorkos> {
-  const fake = await startFakeWorkos({
-    log,
-    source: { kind: 'company', statePath: join(config.dataDir, 'fake-workos') },
-    ...(url && { webhook: { url: `${url}/webhooks/workos`, secret: FAKE_WEBHOOK_SECRET } }),
-  });
-  closer.add('fake WorkOS', fake.close);
-  return fake;
-}
-
-/** So that a newcomer sees permissions and not only people. Left alone as soon as there is any role. */
-async function giveCompanyItsCatalog({ db }: OpenDb, log: Logger): Promise<void> {
-  if ((await db.role.count()) > 0) return;
-  await applyCatalog(db, { catalog: COMPANY_CATALOG, dryRun: false, prune: false, actor: 'fake WorkOS', tenant: null });
-  log.info('the catalog of the fake company was applied');
-}
-
-/** The configured key, or one that was made here and is kept, so that a command pasted yesterday works today. */
-async function adminKey(config: Config): Promise<{ key: string; generated: boolean }> {
-  if (config.adminApiKey) return { key: config.adminApiKey, generated: false };
-  const path = join(config.dataDir, 'admin-key');
-  const kept = (await readFile(path, 'utf8').catch(() => '')).trim();
-  if (kept) return { key: kept, generated: true };
-  const key = `dev_${randomBytes(24).toString('base64url')}`;
-  await mkdir(config.dataDir, { recursive: true });
-  await writeFile(path, `${key}\n`, { mode: 0o600 });
-  return { key, generated: true };
 }

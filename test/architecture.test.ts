@@ -16,7 +16,7 @@ const RULES: Rules = {
     ['observability'], // what stages and sync-health tell, for Prometheus and OpenTelemetry
     ['schema'], // the GraphQL surface
     ['server', 'worker', 'fake-workos'], // processes
-    ['runtime', 'banner'], // the composition root
+    ['runtime', 'stand-ins', 'banner'], // the composition root
     ['commands'], // one file per command of the binary
     ['cli'],
   ],
