@@ -4,15 +4,18 @@
 //   npm run bench -- --quick         a sanity run on small data
 //   npm run bench -- --only NAME     one scenario
 //   npm run bench -- --rounds N
+//   npm run bench -- --time-limit SECONDS   of one scenario; what takes longer has failed, and the others go on
 //
+// Each scenario's rows are printed when it ends, and all of them at the end; progress goes to stderr. Ends with 1 where one failed.
 // Load, Postgres and Redis share the second core; the servers that are compared, ours and others', have the first one for
 // themselves (`serverCore`). The peers have a package.json of their own beside this file, installed on the first run.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { LOAD_CORE, onCore } from './cores.ts';
+import { LOAD_CORE, moveTo } from './cores.ts';
+import { runScenario } from './run-scenario.ts';
 import type { Comparison, Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { toMarkdown } from './table.ts';
@@ -20,14 +23,8 @@ import { toMarkdown } from './table.ts';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const MIN_ROUNDS = 5;
 const QUICK_ROUNDS = 2;
-
-/** This process and all that it starts, on the core of the load. */
-function moveToLoadCore(): void {
-  if (process.env.BENCH_MOVED) return;
-  const [program = '', ...args] = onCore(LOAD_CORE, [process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
-  const { status } = spawnSync(program, args, { stdio: 'inherit', env: { ...process.env, BENCH_MOVED: '1' } });
-  process.exit(status ?? 1);
-}
+/** Making a million users takes six minutes of it, the first time. */
+const TIME_LIMIT_SECONDS = 900;
 
 function installPeers(): void {
   if (existsSync(`${HERE}node_modules`)) return;
@@ -49,26 +46,48 @@ function choose(only: string | undefined): Scenario[] {
   process.exit(2);
 }
 
-const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, rounds: { type: 'string' } },
-});
-const chosen = choose(values.only);
-const rounds = values.rounds === undefined ? (values.quick ? QUICK_ROUNDS : MIN_ROUNDS) : Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write('--rounds: a whole number, 1 or more\n');
+function wholeNumber(name: string, text: string | undefined, otherwise: number): number {
+  const number = text === undefined ? otherwise : Number(text);
+  if (Number.isInteger(number) && number >= 1) return number;
+  process.stderr.write(`--${name}: a whole number, 1 or more\n`);
   process.exit(2);
 }
-moveToLoadCore();
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    'time-limit': { type: 'string' },
+  },
+});
+const { quick } = values;
+const chosen = choose(values.only);
+const rounds = wholeNumber('rounds', values.rounds, quick ? QUICK_ROUNDS : MIN_ROUNDS);
+const timeLimitSeconds = wholeNumber('time-limit', values['time-limit'], TIME_LIMIT_SECONDS);
+moveTo(LOAD_CORE);
 installPeers();
 
 const startedAt = performance.now();
 const say = (text: string): void =>
   void process.stderr.write(`${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${text}\n`);
-const rows: { scenario: string; comparison: Comparison }[] = [];
-for (const { name, run } of chosen) {
+const cutOff = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => cutOff.abort());
+
+const all: { scenario: string; comparison: Comparison }[] = [];
+const verdicts: string[] = [];
+for (const { name } of chosen) {
+  if (cutOff.signal.aborted) break;
   say(name);
-  for (const comparison of await run({ quick: values.quick, rounds, say: (text) => say(`${name}: ${text}`) }))
-    rows.push({ scenario: name, comparison });
+  const options = { quick, rounds, timeLimitSeconds, signal: cutOff.signal, say: (text: string) => say(`${name}: ${text}`) };
+  const { rows, failed, seconds } = await runScenario(name, options);
+  const rowsOfIt = rows.map((comparison) => ({ scenario: name, comparison }));
+  all.push(...rowsOfIt);
+  const verdict = `${name}: ${seconds.toFixed(0)} s${failed === null ? '' : `, FAILED: ${failed}`}`;
+  verdicts.push(verdict);
+  say(verdict);
+  if (failed !== null) process.exitCode = 1;
+  process.stdout.write(`${verdict}\n\n${toMarkdown(rowsOfIt)}\n\n`);
 }
-const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} of ${cpus().length} cores for the load, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${rounds} rounds${values.quick ? ', quick: the figures mean nothing' : ''}`;
-process.stdout.write(`${machine}\n\n${toMarkdown(rows)}\n`);
+const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} of ${cpus().length} cores for the load, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${rounds} rounds${quick ? ', quick: the figures mean nothing' : ''}`;
+process.stdout.write(`${machine}\n${verdicts.join('; ')}\n\n${toMarkdown(all)}\n`);

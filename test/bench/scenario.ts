@@ -14,7 +14,8 @@ export interface Scenario {
   name: string;
   /** One line for --help. */
   about: string;
-  run(options: BenchOptions): Promise<Comparison[]>;
+  /** Rows as they are known: those of a scenario that fails later are not lost. */
+  run(options: BenchOptions): AsyncIterable<Comparison>;
 }
 
 /** One measure of ours against one of another. */

@@ -85,7 +85,7 @@ function shown({ cause, position, ...change }: RecordedChange, logId: string): o
 const variablesOf = ({ groups }: Crowd): object[] =>
   Array.from({ length: groups }, (_, n) => (groups === 1 ? {} : { filter: { userIds: [userId(0), userId(n + 1)] } }));
 
-async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> {
+async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Comparison> {
   const log = createLogger('warn');
   const redis = await startRedis();
   const dataset = await openDataset({ users: quick ? 10_000 : 100_000, say });
@@ -113,9 +113,7 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
       yoga: publication('redis'),
       broadcast: publication('redis'),
     };
-    const comparisons: Comparison[] = [];
-    for (const crowd of quick ? QUICK : CROWDS) comparisons.push(...(await measure(crowd, { start, publish, rounds, say })));
-    return comparisons;
+    for (const crowd of quick ? QUICK : CROWDS) yield* await measure(crowd, { start, publish, rounds, say });
   } finally {
     connections.close();
     await database.close();

@@ -13,7 +13,7 @@ const AT_MOST = 1.3;
 /** Rows and caches that a larger company needs longer to warm up. */
 const WARM_UP_SECONDS = 10;
 
-async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> {
+async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Comparison> {
   const sizes = quick ? QUICK_SIZES : SIZES;
   const seconds = quick ? 1 : 4;
   const redis = await startRedis();
@@ -43,7 +43,7 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
     /** Without the round that warms up. */
     const values = (users: number, of: (round: Round) => number): number[] => (all.get(users) ?? []).slice(1).map(of);
     const [smallest = 0, ...larger] = sizes;
-    return larger.flatMap((users): Comparison[] => {
+    yield* larger.flatMap((users): Comparison[] => {
       const other = { other: nameOf(smallest) };
       const p50 = ({ p50Ms }: Round): number => p50Ms;
       const rate = ({ answersPerSecond }: Round): number => answersPerSecond;

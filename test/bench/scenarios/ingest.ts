@@ -91,17 +91,15 @@ async function compare({ name, file, lastEventId, catalog }: Events, { rounds, q
 export const ingest: Scenario = {
   name: 'ingest',
   about: 'B2: events a second from pages to a caught-up change log, against a tutorial and set-based SQL',
-  async run(options) {
+  async *run(options) {
     const dir = await mkdtemp(join(tmpdir(), 'bench-ingest-'));
     try {
       const histories = existsSync(HISTORY) ? [realHistory()] : [];
       if (histories.length === 0) options.say(`no real history at ${HISTORY} (BENCH_HISTORY=…): left out`);
-      const comparisons: Comparison[] = [];
       for (const events of [...histories, await company(dir, options.quick ? 500 : 10_000)]) {
         options.say(events.name);
-        comparisons.push(...(await compare(events, options)));
+        yield* await compare(events, options);
       }
-      return comparisons;
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
@@ -112,7 +110,7 @@ export const ingest: Scenario = {
 export const ingestGrowth: Scenario = {
   name: 'ingest-growth',
   about: 'B6 for B2: rate and peak memory at 100,000 users against 10,000',
-  async run({ quick, say }) {
+  async *run({ quick, say }) {
     const dir = await mkdtemp(join(tmpdir(), 'bench-ingest-'));
     const redis = await startRedis();
     const databases = await openDatabases(COMPANY_CATALOG, say);
@@ -136,10 +134,8 @@ export const ingestGrowth: Scenario = {
       const other = `ours: ${small.toLocaleString('en')} users`;
       const rates = { ours: [many.eventsPerSecond], theirs: [few.eventsPerSecond], goal: { atLeast: 0.8 } };
       const peaks = { ours: [many.peakBytes / 2 ** 20], theirs: [few.peakBytes / 2 ** 20], goal: { atMost: 1.3 } };
-      return [
-        { measure, unit: 'events/s', other, ...rates },
-        { measure, unit: 'MiB, peak', other, ...peaks },
-      ];
+      yield { measure, unit: 'events/s', other, ...rates };
+      yield { measure, unit: 'MiB, peak', other, ...peaks };
     } finally {
       await databases.close();
       await redis.stop();

@@ -36,7 +36,7 @@ const CONTENDERS: Record<Kind, Partial<Record<Name, keyof typeof QUERIES>>> = {
   check: { ours: 'check', mercurius: 'check', tutorial: 'bareCheck', bare: 'check' },
 };
 
-async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> {
+async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Comparison> {
   const users = quick ? 10_000 : 100_000;
   const seconds = quick ? 1 : 4;
   const redis = await startRedis();
@@ -57,7 +57,6 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
       postgraphile: await keep(startPeer('postgraphile.js', env)),
       tutorial: await keep(startPeer('../../tutorial/point-query.ts', env)),
     };
-    const comparisons: Comparison[] = [];
     for (const kind of ['entitlements', 'check'] as const) {
       say(`${MEASURES[kind]}: preparing`);
       const { variables, caller } = askOf(0, kind);
@@ -73,14 +72,8 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
         await load.prepare(`${kind} ${name}`, { url: server.url, query: QUERIES[query], authorizations: callers, users, kind });
       }
       say(`${MEASURES[kind]}: rounds`);
-      comparisons.push(
-        ...(await measure(
-          load,
-          kind,
-          contenders.map(([name]) => name),
-          { rounds, seconds },
-        )),
-      );
+      const names = contenders.map(([name]) => name);
+      yield* await measure(load, kind, names, { rounds, seconds });
     }
     say('revocations under load');
     const ages = await proveFreshness({
@@ -90,7 +83,7 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
       redisUrl: redis.url,
       load: (loadSeconds) => load.run('entitlements ours', loadSeconds),
     });
-    return [...comparisons, oldest(ages)];
+    yield oldest(ages);
   } finally {
     await load.stop();
     for (const server of servers) await server.stop();

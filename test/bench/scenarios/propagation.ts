@@ -126,7 +126,7 @@ function startLoad(): { ask<T>(question: object): Promise<T>; stop(): void } {
   };
 }
 
-async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> {
+async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Comparison> {
   const redis = await startRedis();
   const api = await startQuietApi();
   const dataset = await openDataset({ users: quick ? 10_000 : 100_000, say });
@@ -165,7 +165,6 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
     };
     const anybody = additions[0] as Addition;
     let number = 0;
-    const comparisons: Comparison[] = [];
     for (const { name, perSecond, events } of paces) {
       say(name);
       const slowest: Record<keyof typeof contenders, number[]> = { ours: [], limit: [] };
@@ -189,10 +188,9 @@ async function run({ quick, rounds, say }: BenchOptions): Promise<Comparison[]> 
         theirs,
         goal: { atMost },
       });
-      comparisons.push(against('p50 from webhook to subscriber', middle.ours, middle.limit, 2));
-      comparisons.push(against('p99 from webhook to subscriber', slowest.ours.slice(1), slowest.limit.slice(1), 3));
+      yield against('p50 from webhook to subscriber', middle.ours, middle.limit, 2);
+      yield against('p99 from webhook to subscriber', slowest.ours.slice(1), slowest.limit.slice(1), 3);
     }
-    return comparisons;
   } finally {
     for (const stop of stops.reverse()) await stop();
     api.close();
