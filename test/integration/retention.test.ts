@@ -1,28 +1,27 @@
 // The change log forgets from its beginning: only what is old enough and handed on, in bounded rounds, and nobody who still
 // needed it goes on as if nothing had been there.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readHead } from '../../src/changes/head.ts';
 import { pruneChanges } from '../../src/changes/prune.ts';
 import type { Db } from '../../src/db/client.ts';
 import type { FeedItem } from '../../src/feed/feed.ts';
 import { aChange, commit, follow, positions, range } from '../support/changes.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../support/core-database.ts';
+import { deliver, emptyTables } from '../support/core-database.ts';
 import { type FeedNode, startFeedNode } from '../support/feed-node.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { COMPANY, putCatalog } from '../support/small-company.ts';
+import { useCoreDatabase } from '../support/suite-database.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { watch } from '../support/watched-db.ts';
 
 const DAY_SECONDS = 86_400;
 const KEEP = { keepSeconds: 30 * DAY_SECONDS };
 
-let core: CoreDatabase;
+const core = useCoreDatabase();
 let db: Db;
 beforeAll(async () => {
-  core = await openCoreDatabase();
   db = core.db;
 });
-afterAll(() => core?.close());
 beforeEach(async () => {
   await emptyTables(db);
 });

@@ -1,6 +1,6 @@
 // I1, I2 and I3 through the real way: inbox, batches, tables.
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { applyObservations } from '../../../src/apply/apply-batch.ts';
 import { readHead } from '../../../src/changes/head.ts';
 import type { Db } from '../../../src/db/client.ts';
@@ -8,18 +8,15 @@ import { applyCatalog } from '../../../src/entitlements/catalog.ts';
 import { readSnapshotPage } from '../../../src/entitlements/snapshot.ts';
 import { arrivals } from '../../support/arrivals.ts';
 import { CATALOG } from '../../support/catalog-sample.ts';
-import { applyDue, type CoreDatabase, deliver, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
+import { applyDue, deliver, emptyTables, store } from '../../support/core-database.ts';
 import { foldAll, observe, stateOfDatabase, stateOfSet, visible } from '../../support/directory-state.ts';
 import { anyHistory, anyHistoryWithCatalog, plausibleHistory } from '../../support/history-generator.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { seeded } from '../../support/seed.ts';
 import { readAccount, readDirectory } from '../../support/state-reads.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
+const core = useCoreDatabase();
 
 const LENGTH = 60;
 const putCatalog = () => applyCatalog(core.db, { catalog: CATALOG, dryRun: false, prune: false, actor: 'test', tenant: null });

@@ -1,24 +1,17 @@
 // What one event means for many: groups and directories that go, come back and move, and accounts that do.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { applyObservations } from '../../../src/apply/apply-batch.ts';
 import { causeOfEvent } from '../../../src/apply/parse-event.ts';
 import { parseRead } from '../../../src/apply/parse-read.ts';
 import { grantRole } from '../../../src/entitlements/grants.ts';
 import { versionOfRead } from '../../../src/model/version.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver, emptyTables } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
-import { COMPANY, changesSince, found, headOf, NEXT, permissionsNow, putCatalog, verdicts } from '../../support/small-company.ts';
+import { COMPANY, changesSince, headOf, NEXT, permissionsNow, putCatalog, verdicts } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, aGroup, aMembership, anEvent, anOrganization, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
-beforeEach(async () => {
-  await emptyTables(core.db);
-  await found(core.db);
-});
+const core = useCoreDatabase({ each: 'small company' });
 
 const BUILDER = ['docs:read', 'docs:write'];
 

@@ -1,19 +1,13 @@
 // Roles and permissions that WorkOS defines: who holds them follows at once, in whatever order the events come, and beside
 // what the catalog of this service defines.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { expect, test } from 'vitest';
+import { deliver, emptyTables } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { COMPANY, changesSince, found, headOf, NEXT, permissionsNow, putCatalog, verdicts } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, anEvent, aPermission, aRole, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
-beforeEach(async () => {
-  await emptyTables(core.db);
-});
+const core = useCoreDatabase({ each: 'empty' });
 
 const at = (n: number) => ({ updated_at: momentOf(n) });
 const hireWithRole = [

@@ -1,25 +1,24 @@
 // A poison event ends alone: whatever the fault, the other events of its batch go through, and the accounts that it touches
 // are marked and read again.
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { applyBatch } from '../../../src/apply/apply-batch.ts';
 import { readEffective } from '../../../src/entitlements/read.ts';
-import { applyDue, type CoreDatabase, deliver, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
+import { applyDue, deliver, emptyTables, store } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { execute } from '../../support/postgres.ts';
 import { COMPANY, found, NEXT, permissionsNow, putCatalog, verdicts } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, aGroup, aMembership, anEvent, anOrganization, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
+const core = useCoreDatabase();
 beforeAll(async () => {
-  core = await openCoreDatabase();
   await execute(
     core.url,
     `CREATE FUNCTION raise_on_poison() RETURNS trigger LANGUAGE plpgsql AS
      $$ BEGIN IF NEW.email = 'poison@example.com' THEN RAISE EXCEPTION 'this account is not for us'; END IF; RETURN NEW; END $$`,
   );
 });
-afterAll(() => core?.close());
 beforeEach(async () => {
   await execute(core.url, 'DROP TRIGGER IF EXISTS poison ON directory_user');
   await emptyTables(core.db);

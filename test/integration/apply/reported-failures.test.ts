@@ -1,20 +1,13 @@
 // Failures that real consumers of these events reported, each of which must not happen here. Numbers as in the facts about
 // WorkOS that this service is built on.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { expect, test } from 'vitest';
+import { deliver } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
-import { found, NEXT, permissionsNow, verdicts } from '../../support/small-company.ts';
+import { NEXT, permissionsNow, verdicts } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aGroup, aMembership, anEvent, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
-beforeEach(async () => {
-  await emptyTables(core.db);
-  await found(core.db);
-});
+const core = useCoreDatabase({ each: 'small company' });
 
 test.each(['inactive', 'suspended'])('2: `state: %s` ends all access', async (state) => {
   const { db } = core;

@@ -1,21 +1,15 @@
 // applyCatalog: exact plans, all or nothing, bounds of a tenant, and the same access whether the catalog or the events come first.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { applyCatalog } from '../../../src/entitlements/catalog.ts';
 import type { CatalogInput } from '../../../src/entitlements/catalog-plan.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver, emptyTables } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { COMPANY, COMPANY_CATALOG, changesSince, found, headOf, permissionsNow, putCatalog } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { anEvent, aRole, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
-beforeEach(async () => {
-  await emptyTables(core.db);
-});
+const core = useCoreDatabase({ each: 'empty' });
 
 const NOTHING: CatalogInput = { roles: [], groupMappings: [] };
 const run = (catalog: CatalogInput, over: { dryRun?: boolean; prune?: boolean; maxRevocations?: number; tenant?: string | null } = {}) =>

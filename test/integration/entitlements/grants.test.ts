@@ -1,22 +1,15 @@
 // Grants: given, taken back and run out, each once, each with its change.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { expireGrants, grantRole, revokeGrant } from '../../../src/entitlements/grants.ts';
 import { countUsersWithPermission, usersWithPermission } from '../../../src/entitlements/holders.ts';
 import { readEffective } from '../../../src/entitlements/read.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
-import { changesSince, found, headOf, NEXT, permissionsNow } from '../../support/small-company.ts';
+import { changesSince, headOf, NEXT, permissionsNow } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, anEvent, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
-beforeEach(async () => {
-  await emptyTables(core.db);
-  await found(core.db);
-});
+const core = useCoreDatabase({ each: 'small company' });
 
 const IN_AN_HOUR = () => new Date(Date.now() + 3_600_000);
 const grant = (over: Partial<Parameters<typeof grantRole>[1]> = {}) =>

@@ -1,22 +1,21 @@
 // What apps ask: one statement per answer, from indexes, within the caller's organization, and honest about its age.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { applyBatch } from '../../../src/apply/apply-batch.ts';
 import type { Db } from '../../../src/db/client.ts';
 import { countUsersWithPermission, usersWithPermission } from '../../../src/entitlements/holders.ts';
 import { decide, readEffective } from '../../../src/entitlements/read.ts';
 import { readSnapshotPage } from '../../../src/entitlements/snapshot.ts';
-import { applyDue, type CoreDatabase, deliver, openCoreDatabase, store } from '../../support/core-database.ts';
+import { applyDue, deliver, store } from '../../support/core-database.ts';
 import { execute } from '../../support/postgres.ts';
 import { found, headOf, NEXT } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { type WatchedStatement, watch } from '../../support/watched-db.ts';
 import { aDirectory, aGroup, aMembership, anEvent, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
+const core = useCoreDatabase();
 beforeAll(async () => {
-  core = await openCoreDatabase();
   await found(core.db);
 });
-afterAll(() => core?.close());
 
 test('known, unknown and foreign ids', async () => {
   const { db } = core;

@@ -1,17 +1,16 @@
 // A snapshot of one position is the same whenever it is read, reasons included, and its pages fit together.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { readSnapshotPage } from '../../../src/entitlements/snapshot.ts';
-import { type CoreDatabase, deliver, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { found, headOf, NEXT } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aGroup, aMembership, anEvent, aUser } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
+const core = useCoreDatabase();
 beforeAll(async () => {
-  core = await openCoreDatabase();
   await found(core.db);
 });
-afterAll(() => core?.close());
 
 const page = (asOf: number, afterUserId: string | null = null, limit = 10) =>
   readSnapshotPage(core.db, { organizationId: 'org_1', asOf: BigInt(asOf), afterUserId, limit });

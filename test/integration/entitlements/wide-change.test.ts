@@ -5,29 +5,23 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import type { Db } from '../../../src/db/client.ts';
 import { type ApplyCatalogOptions, applyCatalog } from '../../../src/entitlements/catalog.ts';
 import type { CatalogInput } from '../../../src/entitlements/catalog-plan.ts';
 import { readEffective } from '../../../src/entitlements/read.ts';
 import { dueWideChanges, finishWideChanges } from '../../../src/entitlements/wide-change.ts';
 import { armFailpoints } from '../../../src/lib/failpoint.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver, emptyTables } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { seeded } from '../../support/seed.ts';
 import { changesSince, headOf, permissionsNow } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { aDirectory, aGroup, aMembership, anEvent, aUser, type SourceEvent } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase({ poolSize: 8 });
-});
-afterAll(() => core?.close());
-beforeEach(async () => {
-  await emptyTables(core.db);
-});
+const core = useCoreDatabase({ poolSize: 8, each: 'empty' });
 afterEach(() => armFailpoints(null));
 
 const USERS = 12;

@@ -1,12 +1,13 @@
 // Retrying and skipping single events.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { createEventOperations } from '../../../src/ops/event-operations.ts';
-import { applyDue, type CoreDatabase, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
+import { applyDue, emptyTables, store } from '../../support/core-database.ts';
 import { operator, operatorOf } from '../../support/replays.ts';
 import { found, NEXT, permissionsNow, verdicts } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aGroup, aMembership, anEvent, aUser } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
+const core = useCoreDatabase();
 let nudges = 0;
 const onRetry = (): void => {
   nudges += 1;
@@ -16,10 +17,6 @@ const operations = () => createEventOperations({ db: core.db, onRetry });
 const joins = anEvent(NEXT, 'dsync.group.user_added', aMembership(aUser('cyd'), aGroup('admins')));
 const leaves = anEvent(NEXT + 1, 'dsync.group.user_removed', aMembership(aUser('bob'), aGroup('admins')));
 
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
 beforeEach(async () => {
   nudges = 0;
   await emptyTables(core.db);

@@ -1,5 +1,5 @@
 // Sync-health as the tables give it, for the whole, an organization and a directory.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { openDb } from '../../../src/db/client.ts';
 import { countLatencies } from '../../../src/db/record-latency.ts';
 import { QUANTILE_ERROR } from '../../../src/model/latency.ts';
@@ -7,15 +7,12 @@ import { createHealth, type HealthDeps, type HealthService, type SyncHealth } fr
 import { reportNode } from '../../../src/ops/node-status.ts';
 import { pruneHealthHistory } from '../../../src/ops/prune-health-history.ts';
 import { markRelayed } from '../../../src/relay/mark-relayed.ts';
-import { applyDue, type CoreDatabase, deliver, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
+import { applyDue, deliver, emptyTables, store } from '../../support/core-database.ts';
 import { found, headOf, NEXT } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, aGroup, aMembership, anEvent, aUser } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
+const core = useCoreDatabase();
 
 const WHOLE = { organizationId: null, directoryId: null };
 const sql = (text: string): Promise<number> => core.db.$executeRawUnsafe(text);

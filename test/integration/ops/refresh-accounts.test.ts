@@ -1,26 +1,21 @@
 // Accounts that are read again: those that a quarantined event touched are put right by what WorkOS says of them, and those
 // that become active again get back what is confirmed, and only that.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FakeWorkos, type HistoryEvent, startFakeWorkos } from '../../../src/fake-workos/server.ts';
 import { createLogger } from '../../../src/log.ts';
 import { type RefreshDeps, refreshNext } from '../../../src/ops/refresh-accounts.ts';
 import { createWorkosClient } from '../../../src/workos/client.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver } from '../../support/core-database.ts';
 import { replay } from '../../support/replays.ts';
-import { COMPANY, found, NEXT, permissionsNow } from '../../support/small-company.ts';
+import { COMPANY, NEXT, permissionsNow } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aGroup, aMembership, anEvent, aUser, type SourceEvent } from '../../support/workos-objects.ts';
 
 const log = createLogger('silent');
 const ALL = ['docs:admin', 'docs:read', 'docs:write'];
-let core: CoreDatabase;
+const core = useCoreDatabase({ each: 'small company' });
 let fake: FakeWorkos;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
 beforeEach(async () => {
-  await emptyTables(core.db);
-  await found(core.db);
   fake = await startFakeWorkos({ log, source: { kind: 'scripted' } });
   happens(COMPANY);
 });

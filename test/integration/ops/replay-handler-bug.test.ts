@@ -1,12 +1,13 @@
 // A bug in a handler mis-stores an account; it is mended, and a replay of that account's events puts everything right. The bug
 // is planted in the reader of one event type: it does not see that somebody is no longer active (as happened to others).
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { ParsedEvent } from '../../../src/apply/parse-event.ts';
-import { type CoreDatabase, deliver, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { replay } from '../../support/replays.ts';
 import { changesSince, found, headOf, NEXT, permissionsNow } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { anEvent, aUser } from '../../support/workos-objects.ts';
 
 let planted = false;
@@ -25,11 +26,7 @@ vi.mock('../../../src/apply/parse-event.ts', async (original) => {
   };
 });
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
+const core = useCoreDatabase();
 
 const left = [
   anEvent(NEXT, 'dsync.user.updated', aUser('bob', { state: 'inactive', updated_at: '2026-03-01T00:00:00.000Z' })),

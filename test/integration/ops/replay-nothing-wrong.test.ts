@@ -1,22 +1,19 @@
 // A replay of what is right writes nothing, and one of what is wrong ends where the log says, whatever the history.
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { applyCatalog } from '../../../src/entitlements/catalog.ts';
 import { arrivals } from '../../support/arrivals.ts';
 import { CATALOG } from '../../support/catalog-sample.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver, emptyTables } from '../../support/core-database.ts';
 import { stateOfDatabase, visible } from '../../support/directory-state.ts';
 import { anyHistoryWithCatalog, plausibleHistory } from '../../support/history-generator.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { accountRead, directoryRead, takeRead } from '../../support/kept-reads.ts';
 import { replay, writingsOf } from '../../support/replays.ts';
 import { seeded } from '../../support/seed.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
+const core = useCoreDatabase();
 
 const LENGTH = 60;
 const putCatalog = () => applyCatalog(core.db, { catalog: CATALOG, dryRun: false, prune: false, actor: 'test', tenant: null });

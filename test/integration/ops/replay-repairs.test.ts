@@ -1,21 +1,14 @@
 // What a replay of one person's events repairs, and what it leaves alone.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
+import { expect, test } from 'vitest';
+import { deliver, store } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { operator, replay, writingsOf } from '../../support/replays.ts';
-import { changesSince, found, headOf, NEXT, permissionsNow, verdicts } from '../../support/small-company.ts';
+import { changesSince, headOf, NEXT, permissionsNow, verdicts } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aGroup, aMembership, anEvent, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
-beforeEach(async () => {
-  await emptyTables(core.db);
-  await found(core.db);
-});
+const core = useCoreDatabase({ each: 'small company' });
 
 const sql = (text: string): Promise<number> => core.db.$executeRawUnsafe(text);
 

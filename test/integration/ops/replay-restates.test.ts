@@ -1,23 +1,16 @@
 // Rows lost or altered by hand while the directory lives on: after a replay of everything the log, the stored access and the
 // intervals of memberships say the same as the tables again, and whoever follows the log knows it.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { grantRole } from '../../../src/entitlements/grants.ts';
 import { expectAgreement } from '../../support/agreement.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { replay, writingsOf } from '../../support/replays.ts';
-import { COMPANY_CATALOG, changesSince, found, headOf, NEXT, putCatalog } from '../../support/small-company.ts';
+import { COMPANY_CATALOG, changesSince, headOf, NEXT, putCatalog } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, aGroup, aMembership, anEvent, aUser, momentOf } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
-beforeEach(async () => {
-  await emptyTables(core.db);
-  await found(core.db);
-});
+const core = useCoreDatabase({ each: 'small company' });
 
 const sql = (text: string): Promise<number> => core.db.$executeRawUnsafe(text);
 const tell = (type: string, data: unknown, n = NEXT) => deliver(core.db, [anEvent(n, type, data)]);

@@ -1,29 +1,24 @@
 // A replay that reads the Events API again: what was lost on the way comes into the inbox and takes effect, and the poller's
 // cursor stays where it is.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FakeWorkos, type HistoryEvent, startFakeWorkos } from '../../../src/fake-workos/server.ts';
 import { createLogger } from '../../../src/log.ts';
 import type { ReplayRequest } from '../../../src/ops/replay.ts';
 import { createWorkosClient } from '../../../src/workos/client.ts';
-import { type CoreDatabase, deliver, emptyTables, openCoreDatabase } from '../../support/core-database.ts';
+import { deliver } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
 import { FIRST_EVENT_AT } from '../../support/events.ts';
 import { aRequest, operator, operatorOf, replay, replaysOf, untilOver, writingsOf } from '../../support/replays.ts';
-import { COMPANY, found, NEXT, permissionsNow } from '../../support/small-company.ts';
+import { COMPANY, NEXT, permissionsNow } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, aGroup, aMembership, anEvent, aUser, type SourceEvent } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
+const core = useCoreDatabase({ each: 'small company' });
 let fake: FakeWorkos;
 const log = createLogger('silent');
 /** Just long enough for the history of these tests. */
 const DAYS = Math.ceil((Date.now() - FIRST_EVENT_AT) / 86_400_000) + 1;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-});
-afterAll(() => core?.close());
 beforeEach(async () => {
-  await emptyTables(core.db);
-  await found(core.db);
   fake = await startFakeWorkos({ log, source: { kind: 'scripted' } });
 });
 afterEach(() => fake?.close());

@@ -1,22 +1,21 @@
 // A machine whose clock is ten minutes fast: what is stored, and compared with what other machines store, is told by the clock of
 // the database.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { databaseNow } from '../../../src/db/clock.ts';
 import { inTransaction } from '../../../src/db/transaction.ts';
 import { grantRole, revokeGrant } from '../../../src/entitlements/grants.ts';
 import { stepReport } from '../../../src/ops/drift-row.ts';
 import { createReconciliations } from '../../../src/ops/reconcile.ts';
-import { type CoreDatabase, openCoreDatabase } from '../../support/core-database.ts';
+
 import { aRequest, operator, replaysOf } from '../../support/replays.ts';
 import { found, putCatalog } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 
 const FAST_MS = 600_000;
-let core: CoreDatabase;
+const core = useCoreDatabase();
 beforeAll(async () => {
-  core = await openCoreDatabase();
   await found(core.db);
 });
-afterAll(() => core?.close());
 beforeEach(() => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + FAST_MS }));
 afterEach(() => vi.useRealTimers());
 
