@@ -336,6 +336,7 @@ CREATE TABLE "effective_entitlement" (
     "to_at" TIMESTAMPTZ(3),
     "from_cause" JSONB NOT NULL,
     "to_cause" JSONB,
+    "revision" DOUBLE PRECISION NOT NULL DEFAULT random(),
 
     CONSTRAINT "effective_entitlement_pkey" PRIMARY KEY ("user_id","to_position")
 );

@@ -30,3 +30,12 @@ CREATE INDEX "effective_entitlement_permissions_idx" ON "effective_entitlement" 
 
 -- Changes that no event caused come in masses.
 CREATE INDEX "entitlement_change_event_id_idx" ON "entitlement_change" ("event_id") WHERE "event_id" IS NOT NULL;
+
+-- Whoever alters what a user may do in place has altered the revision: what was kept of it must never be taken for the same.
+CREATE FUNCTION effective_entitlement_revise() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.revision := random();
+  RETURN NEW;
+END $$;
+CREATE TRIGGER effective_entitlement_revise BEFORE UPDATE OF "roles", "permissions", "reasons" ON "effective_entitlement"
+FOR EACH ROW EXECUTE FUNCTION effective_entitlement_revise();
