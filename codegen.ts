@@ -1,6 +1,7 @@
-// schema → schema/schema.graphql and the hashes of the shipped operations → schema/operations.json (both checked in), and
-// schema/operations/*.graphql → typed documents in test/gql (not in git). `--check` writes neither of the first two: it exits
-// with 1 when what is on disk is not what the code says, or an operation is not valid.
+// schema → schema/schema.graphql, the hashes of the shipped operations → schema/operations.json, those that the client sends →
+// src/client/documents.ts (all checked in), and schema/operations/*.graphql → typed documents in test/gql (not in git).
+// `--check` writes none of those checked in: it exits with 1 when what is on disk is not what the code says, or an operation
+// is not valid.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -11,9 +12,15 @@ import { loadPersistedOperations } from './src/server/persisted-operations.ts';
 const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values;
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** By the name of the operation, which is the only one in its text. */
+const operations = new Map(
+  [...loadPersistedOperations().byHash].map(([hash, text]) => [/^\w+ (\w+)/.exec(text)?.[1] ?? '', { hash, text }]),
+);
+
 const generated = [
   [fileURLToPath(SCHEMA_FILE), printedSchema()],
   [here('schema/operations.json'), printedHashes()],
+  [here('src/client/documents.ts'), printedDocuments({ FOLLOW: 'FollowChanges', SNAPSHOT_PAGE: 'SnapshotPage' })],
 ] as const;
 for (const [file, text] of generated) {
   if (text === (await readFile(file, 'utf8').catch(() => ''))) continue;
@@ -25,8 +32,14 @@ for (const [file, text] of generated) {
 }
 
 function printedHashes(): string {
-  const byName = [...loadPersistedOperations().byHash].map(([hash, text]) => [/^\w+ (\w+)/.exec(text)?.[1] ?? '', hash] as const);
-  return `${JSON.stringify(Object.fromEntries(byName.sort(([a], [b]) => (a < b ? -1 : 1))), null, 2)}\n`;
+  const hashes = [...operations].map(([name, { hash }]) => [name, hash] as const);
+  return `${JSON.stringify(Object.fromEntries(hashes.sort(([a], [b]) => (a < b ? -1 : 1))), null, 2)}\n`;
+}
+
+/** Word for word the shipped ones, so that a service which takes nothing else takes them. */
+function printedDocuments(names: Record<string, string>): string {
+  const documents = Object.entries(names).map(([constant, name]) => `export const ${constant} = \`${operations.get(name)?.text}\`;\n`);
+  return ['// What is sent. Generated from schema/operations by codegen.ts.\n', ...documents].join('\n');
 }
 
 await generate(

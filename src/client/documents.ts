@@ -1,5 +1,4 @@
-// What is sent: word for word two of the shipped operations (schema/operations/service.graphql), so that a service which takes
-// nothing else takes them. test/unit/persisted-operations.test.ts holds that; test/integration/client checks them against the schema.
+// What is sent. Generated from schema/operations by codegen.ts.
 
 export const FOLLOW = `subscription FollowChanges($filter: EntitlementChangeFilter, $after: Cursor) {
   entitlementChanges(filter: $filter, after: $after) {
