@@ -1,7 +1,7 @@
 // One connection, from its opening to its end; it never comes again by itself (feed.ts does that, with a new cursor and a new
 // token). A connection that is silent for longer than a quiet feed can be is given up: a dead peer says no goodbye.
 import { createClient } from 'graphql-ws/client';
-import { FOLLOW } from './documents.ts';
+import { FOLLOW_CHANGES } from './documents.ts';
 import type { Ending, WireError } from './ending.ts';
 import { type FeedFilter, type FeedItem, itemOf } from './items.ts';
 
@@ -67,7 +67,7 @@ export function connect(options: ConnectionOptions): Connection {
   }
 
   const unsubscribe = client.subscribe<{ entitlementChanges: unknown }>(
-    { query: FOLLOW, operationName: 'FollowChanges', variables: { filter, after } },
+    { query: FOLLOW_CHANGES, operationName: 'FollowChanges', variables: { filter, after } },
     {
       next({ data, errors }) {
         if (over) return;

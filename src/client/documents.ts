@@ -1,6 +1,6 @@
 // What is sent. Generated from schema/operations by codegen.ts.
 
-export const FOLLOW = `subscription FollowChanges($filter: EntitlementChangeFilter, $after: Cursor) {
+export const FOLLOW_CHANGES = `subscription FollowChanges($filter: EntitlementChangeFilter, $after: Cursor) {
   entitlementChanges(filter: $filter, after: $after) {
     __typename
     ... on EntitlementChange {

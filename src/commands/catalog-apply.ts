@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { messageOf, StartError } from '../errors.ts';
 import { confirmed, count, NOTHING_ALTERED } from './confirm.ts';
+import { APPLY_CATALOG } from './documents.ts';
 import { type Endpoint, graphqlRequest } from './graphql-request.ts';
 import { endpointOf, type FindKey, type OperatorFlags, operatorCommand, whole } from './operator-command.ts';
 import { previewShape, print, renderPreview } from './print.ts';
@@ -48,14 +49,6 @@ const planShape = z.object({
 });
 
 type Plan = z.infer<typeof planShape>['applyCatalog'];
-
-const APPLY = `
-  mutation CatalogApply($catalog: CatalogInput!, $dryRun: Boolean!, $prune: Boolean!, $maxRevocations: Int) {
-    applyCatalog(catalog: $catalog, dryRun: $dryRun, prune: $prune, maxRevocations: $maxRevocations) {
-      applied rolesCreated rolesChanged rolesRemoved mappingsAdded mappingsRemoved affectedUsers grantedPermissions revokedPermissions
-      preview { userId grantedPermissions revokedPermissions }
-    }
-  }`;
 
 /** YAML contains JSON, so one parser reads both. */
 async function readCatalog(file: string): Promise<z.infer<typeof catalogShape>> {
@@ -112,7 +105,7 @@ async function applyCatalogFile(endpoint: Endpoint, file: string, flags: Catalog
   const { dryRun, prune, yes, json } = flags;
   const catalog = await readCatalog(file);
   const run = async (only: boolean, maxRevocations: number | null): Promise<Plan> =>
-    (await graphqlRequest(endpoint, APPLY, { catalog, dryRun: only, prune, maxRevocations }, planShape)).applyCatalog;
+    (await graphqlRequest(endpoint, APPLY_CATALOG, { catalog, dryRun: only, prune, maxRevocations }, planShape)).applyCatalog;
   const plan = await run(true, null);
   if (dryRun || !json) print(plan, flags, () => renderPlan(plan));
   if (dryRun) return;

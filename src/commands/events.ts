@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { StartError } from '../errors.ts';
+import { DIRECTORY_EVENT, DIRECTORY_EVENTS, RETRY_EVENTS, SKIP_EVENT } from './documents.ts';
 import { graphqlRequest } from './graphql-request.ts';
 import { endpointOf, type FindKey, moment, type OperatorFlags, operatorCommand, several, whole } from './operator-command.ts';
 import { print } from './print.ts';
@@ -34,14 +35,6 @@ const eventShape = z.object({
 });
 type Event = z.infer<typeof eventShape>;
 
-const FIELDS = 'id type organizationId directoryId status channel attempts error occurredAt receivedAt appliedAt';
-const LIST = `query EventsList($organizationId: ID, $directoryId: ID, $userId: ID, $groupId: ID, $types: [String!], $statuses: [EventStatus!], $from: DateTime, $to: DateTime, $first: Int, $after: String) {
-  directoryEvents(organizationId: $organizationId, directoryId: $directoryId, userId: $userId, groupId: $groupId, types: $types, statuses: $statuses, from: $from, to: $to, first: $first, after: $after) {
-    totalCount nodes { ${FIELDS} } pageInfo { hasNextPage endCursor } } }`;
-const SHOW = `query EventsShow($id: ID!) { directoryEvent(id: $id) { ${FIELDS} payload changes { cursor userId grantedPermissions revokedPermissions } } }`;
-const RETRY = `mutation EventsRetry($eventIds: [ID!]!) { retryEvents(eventIds: $eventIds) { ${FIELDS} } }`;
-const SKIP = `mutation EventsSkip($eventId: ID!, $reason: String!) { skipEvent(eventId: $eventId, reason: $reason) { ${FIELDS} } }`;
-
 const render = ({ id, type, status, attempts, occurredAt, error }: Event): string =>
   `${id}  ${occurredAt}  ${type}  ${status}${attempts > 0 ? ` after ${attempts} attempts` : ''}${error ? `  ${error}` : ''}`;
 const renderAll = (events: readonly Event[]): string => events.map(render).join('\n');
@@ -67,7 +60,7 @@ export function addEventsCommands(program: Command, key: FindKey): void {
     .action(async (flags: ListFlags) => {
       const pageInfo = z.object({ hasNextPage: z.boolean(), endCursor: z.string().nullable() });
       const shape = z.object({ directoryEvents: z.object({ totalCount: z.number(), nodes: z.array(eventShape), pageInfo }) });
-      const { directoryEvents: page } = await graphqlRequest(endpointOf(flags, key), LIST, variablesOf(flags), shape);
+      const { directoryEvents: page } = await graphqlRequest(endpointOf(flags, key), DIRECTORY_EVENTS, variablesOf(flags), shape);
       const more = page.pageInfo.hasNextPage ? `\n… of ${page.totalCount}; go on with --after ${page.pageInfo.endCursor}` : '';
       print(page, flags, () => (page.nodes.length === 0 ? 'There are no such events.' : `${renderAll(page.nodes)}${more}`));
     });
@@ -79,7 +72,7 @@ export function addEventsCommands(program: Command, key: FindKey): void {
   }).action(async (id: string, flags: OperatorFlags) => {
     const shown = eventShape.extend({ payload: z.unknown(), changes: z.array(z.unknown()) });
     const shape = z.object({ directoryEvent: shown.nullable() });
-    const { directoryEvent: event } = await graphqlRequest(endpointOf(flags, key), SHOW, { id }, shape);
+    const { directoryEvent: event } = await graphqlRequest(endpointOf(flags, key), DIRECTORY_EVENT, { id }, shape);
     if (!event) throw new StartError(`There is no event ${id}.`);
     const changes = event.changes.map((change) => `  ${JSON.stringify(change)}`);
     print(event, flags, () => [render(event), JSON.stringify(event.payload, null, 2), ...changes].join('\n'));
@@ -91,7 +84,7 @@ export function addEventsCommands(program: Command, key: FindKey): void {
     examples: ['events retry event_01… event_02…'],
   }).action(async (eventIds: string[], flags: OperatorFlags) => {
     const shape = z.object({ retryEvents: z.array(eventShape) });
-    const { retryEvents } = await graphqlRequest(endpointOf(flags, key), RETRY, { eventIds }, shape);
+    const { retryEvents } = await graphqlRequest(endpointOf(flags, key), RETRY_EVENTS, { eventIds }, shape);
     print(retryEvents, flags, () => renderAll(retryEvents));
   });
 
@@ -103,7 +96,7 @@ export function addEventsCommands(program: Command, key: FindKey): void {
     .requiredOption('--reason <text>', 'kept with the event')
     .action(async (eventId: string, flags: OperatorFlags & { reason: string }) => {
       const shape = z.object({ skipEvent: eventShape });
-      const { skipEvent } = await graphqlRequest(endpointOf(flags, key), SKIP, { eventId, reason: flags.reason }, shape);
+      const { skipEvent } = await graphqlRequest(endpointOf(flags, key), SKIP_EVENT, { eventId, reason: flags.reason }, shape);
       print(skipEvent, flags, () => render(skipEvent));
     });
 }

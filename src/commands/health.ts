@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import { untilSignalled } from '../lib/until-signalled.ts';
+import { HEALTH, WATCH_HEALTH } from './documents.ts';
 import { followSubscription } from './follow-subscription.ts';
 import { type Endpoint, graphqlRequest } from './graphql-request.ts';
 import { endpointOf, type FindKey, type OperatorFlags, operatorCommand } from './operator-command.ts';
@@ -45,16 +46,6 @@ const healthShape = z.object({
 });
 type Health = z.infer<typeof healthShape>;
 
-const LATENCY = '{ p50Seconds p95Seconds p99Seconds maxSeconds samples }';
-const FIELDS = `syncHealth(organizationId: $organizationId, directoryId: $directoryId) {
-    status problems { code message since } checkedAt windowSeconds cursor { eventId eventCreatedAt updatedAt fallsOffRetentionAt }
-    currentLagSeconds eventLag ${LATENCY} revocationLatency ${LATENCY}
-    events { received duplicate pending applied stale ignored quarantined failedAttempts } replays { running succeeded failed successRate }
-    drift { accountsChecked accountsDrifted byKind { kind count } lastReportId lastCheckedAt }
-    feed { head relayLagSeconds subscribers slowestSubscriberLagSeconds } dependencies { name ok latencyMs error } }`;
-const READ = `query Health($organizationId: ID, $directoryId: ID) { ${FIELDS} }`;
-const WATCH = `subscription HealthWatch($organizationId: ID, $directoryId: ID) { ${FIELDS} }`;
-
 const EXIT_CODES = { HEALTHY: 0, DEGRADED: 1, FAILING: 2 } as const;
 
 export function addHealthCommand(program: Command, key: FindKey): void {
@@ -82,7 +73,7 @@ type Scope = Record<'organizationId' | 'directoryId', string | null>;
 const shape = z.object({ syncHealth: healthShape });
 
 async function read(endpoint: Endpoint, scope: Scope, flags: HealthFlags): Promise<Health> {
-  const { syncHealth } = await graphqlRequest(endpoint, READ, scope, shape);
+  const { syncHealth } = await graphqlRequest(endpoint, HEALTH, scope, shape);
   print(syncHealth, flags, () => renderHealth(syncHealth));
   return syncHealth;
 }
@@ -90,7 +81,7 @@ async function read(endpoint: Endpoint, scope: Scope, flags: HealthFlags): Promi
 /** The last one that was seen. */
 async function watch(endpoint: Endpoint, scope: Scope, flags: HealthFlags): Promise<Pick<Health, 'status'>> {
   let last: Pick<Health, 'status'> = { status: 'FAILING' };
-  for await (const { syncHealth } of followSubscription(endpoint, WATCH, scope, shape, untilSignalled())) {
+  for await (const { syncHealth } of followSubscription(endpoint, WATCH_HEALTH, scope, shape, untilSignalled())) {
     print(syncHealth, flags, () => `${renderHealth(syncHealth)}\n`);
     last = syncHealth;
   }

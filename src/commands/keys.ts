@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { SCOPES, type Scope, scopeNamed } from '../auth/caller.ts';
 import { StartError } from '../errors.ts';
+import { API_KEYS, CREATE_API_KEY, REVOKE_API_KEY } from './documents.ts';
 import { type Endpoint, graphqlRequest } from './graphql-request.ts';
 import { endpointOf, type FindKey, type OperatorFlags, operatorCommand } from './operator-command.ts';
 import { print } from './print.ts';
@@ -26,14 +27,6 @@ const keyShape = z.object({
   revokedAt: z.string().nullable(),
 });
 type Key = z.infer<typeof keyShape>;
-
-const FIELDS = 'id name scopes organizationId createdAt expiresAt lastUsedAt revokedAt';
-const CREATE = `
-  mutation KeysCreate($name: String!, $scopes: [Scope!]!, $organizationId: ID, $expiresAt: DateTime) {
-    createApiKey(name: $name, scopes: $scopes, organizationId: $organizationId, expiresAt: $expiresAt) { secret apiKey { ${FIELDS} } }
-  }`;
-const LIST = `query KeysList { apiKeys { ${FIELDS} } }`;
-const REVOKE = `mutation KeysRevoke($id: ID!) { revokeApiKey(id: $id) { ${FIELDS} } }`;
 
 const MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -93,14 +86,14 @@ async function createKey(endpoint: Endpoint, flags: CreateKeyFlags): Promise<voi
     expiresAt: flags.expires === undefined ? null : readExpiry(flags.expires, new Date()),
   };
   const shape = z.object({ createApiKey: z.object({ secret: z.string(), apiKey: keyShape }) });
-  const { createApiKey: created } = await graphqlRequest(endpoint, CREATE, variables, shape);
+  const { createApiKey: created } = await graphqlRequest(endpoint, CREATE_API_KEY, variables, shape);
   if (flags.json) return print(created, flags, () => '');
   process.stderr.write(`${describe(created.apiKey)}\nThe key is shown this once:\n`);
   process.stdout.write(`${created.secret}\n`);
 }
 
 async function listKeys(endpoint: Endpoint, flags: OperatorFlags): Promise<void> {
-  const { apiKeys } = await graphqlRequest(endpoint, LIST, {}, z.object({ apiKeys: z.array(keyShape) }));
+  const { apiKeys } = await graphqlRequest(endpoint, API_KEYS, {}, z.object({ apiKeys: z.array(keyShape) }));
   const lines = apiKeys.length === 0 ? ['There are no keys yet.'] : apiKeys.map(describe);
   print(apiKeys, flags, () => lines.join('\n'));
 }
@@ -108,7 +101,7 @@ async function listKeys(endpoint: Endpoint, flags: OperatorFlags): Promise<void>
 async function revokeKey(endpoint: Endpoint, id: string, flags: OperatorFlags): Promise<void> {
   // Whoever pastes the whole key means its id, and the rest of it need not travel.
   const [named = id] = /^ak_[0-9A-Za-z]+/.exec(id) ?? [];
-  const { revokeApiKey } = await graphqlRequest(endpoint, REVOKE, { id: named }, z.object({ revokeApiKey: keyShape }));
+  const { revokeApiKey } = await graphqlRequest(endpoint, REVOKE_API_KEY, { id: named }, z.object({ revokeApiKey: keyShape }));
   print(revokeApiKey, flags, () => describe(revokeApiKey));
 }
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { StartError } from '../errors.ts';
 import { untilSignalled } from '../lib/until-signalled.ts';
 import { confirmed, NOTHING_ALTERED } from './confirm.ts';
+import { DRIFT_REPORT, RECONCILE } from './documents.ts';
 import { type Endpoint, graphqlRequest } from './graphql-request.ts';
 import { endpointOf, type FindKey, type OperatorFlags, operatorCommand, whole } from './operator-command.ts';
 import { print } from './print.ts';
@@ -50,12 +51,9 @@ const reportShape = z.object({
 });
 type Report = z.infer<typeof reportShape>;
 
-const FIELDS = `id directoryId status phase repair usersRead groupsRead membershipsRead accountsChecked accountsDrifted byKind { kind count }
-  items(first: 20) { totalCount nodes { kind userId groupId local source } } repaired confirmToken error startedAt finishedAt`;
-const START = `mutation Reconcile($directoryId: ID!, $repair: Boolean!, $maxRevocations: Int, $confirmToken: String) {
-  reconcileDirectory(directoryId: $directoryId, repair: $repair, maxRevocations: $maxRevocations, confirmToken: $confirmToken) { ${FIELDS} } }`;
-const READ = `query ReconcileReport($id: ID!) { driftReport(id: $id) { ${FIELDS} } }`;
 const POLL_INTERVAL_MS = 500;
+/** Of what differs, shown. */
+const ITEMS = 20;
 
 export function addReconcileCommand(program: Command, key: FindKey): void {
   operatorCommand(program, {
@@ -78,18 +76,19 @@ export function addReconcileCommand(program: Command, key: FindKey): void {
 
 async function reconcile(endpoint: Endpoint, directoryId: string, flags: ReconcileFlags, signal: AbortSignal): Promise<boolean> {
   const { repair, yes, json, maxRevocations } = flags;
-  const shape = z.object({ reconcileDirectory: reportShape });
-  const ask = async (confirmToken: string | null): Promise<Report> => {
+  const shape = z.object({ reconcileDirectory: reportShape.pick({ id: true }) });
+  const ask = async (confirmToken: string | null): Promise<string> => {
     const variables = { directoryId, repair, maxRevocations: yes ? (maxRevocations ?? null) : 0, confirmToken };
-    return (await graphqlRequest(endpoint, START, variables, shape)).reconcileDirectory;
+    return (await graphqlRequest(endpoint, RECONCILE, variables, shape)).reconcileDirectory.id;
   };
-  let report = await ask(flags.confirmToken ?? null);
+  let id = await ask(flags.confirmToken ?? null);
+  let report: Report;
   for (;;) {
-    report = await watchReport(endpoint, report.id, flags, signal);
+    report = await watchReport(endpoint, id, flags, signal);
     if (report.status !== 'AWAITING_CONFIRMATION' || yes) break;
     if (!json) print(report, flags, () => renderReport(report));
     if (!(await confirmed(report.error ?? 'This takes access away from people.'))) throw new StartError(NOTHING_ALTERED);
-    report = await ask(report.confirmToken);
+    id = await ask(report.confirmToken);
   }
   print(report, flags, () => renderReport(report));
   if (report.status === 'AWAITING_CONFIRMATION')
@@ -101,7 +100,12 @@ async function watchReport(endpoint: Endpoint, id: string, { json }: { json: boo
   const progress = createProgress({ json });
   try {
     while (!signal.aborted) {
-      const { driftReport: report } = await graphqlRequest(endpoint, READ, { id }, z.object({ driftReport: reportShape.nullable() }));
+      const { driftReport: report } = await graphqlRequest(
+        endpoint,
+        DRIFT_REPORT,
+        { id, first: ITEMS },
+        z.object({ driftReport: reportShape.nullable() }),
+      );
       if (!report) throw new StartError(`The report ${id} is gone.`);
       if (report.status !== 'PENDING' && report.status !== 'RUNNING') return report;
       progress.show({ label: labelOf(report), done: report.usersRead + report.groupsRead + report.membershipsRead, total: 0 });

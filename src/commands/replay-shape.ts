@@ -26,14 +26,11 @@ export const replayShape = z.object({
   createdAt: z.string(),
   startedAt: z.string().nullable(),
   finishedAt: z.string().nullable(),
-  preview: previewShape,
+  /** Where it was asked for. */
+  preview: previewShape.default([]),
 });
 
 export type Replay = z.infer<typeof replayShape>;
-
-export const REPLAY_FIELDS = `id status phase dryRun source requestedBy reason processed total repaired unchanged failed fetched missing affectedUsers
-  grantedPermissions revokedPermissions confirmToken error createdAt startedAt finishedAt`;
-export const PREVIEW_FIELDS = 'preview(first: 500) { userId grantedPermissions revokedPermissions }';
 
 /** In one line. */
 export const renderState = ({ id, status, dryRun, phase, processed, total, createdAt, requestedBy, reason }: Replay): string =>

@@ -3,9 +3,10 @@
 import { z } from 'zod';
 import { StartError } from '../errors.ts';
 import { confirmed, count, NOTHING_ALTERED } from './confirm.ts';
+import { CANCEL_REPLAY, START_REPLAY } from './documents.ts';
 import { type Endpoint, graphqlRequest } from './graphql-request.ts';
 import { print } from './print.ts';
-import { REPLAY_FIELDS, type Replay, renderReplay, replayShape } from './replay-shape.ts';
+import { type Replay, renderReplay, replayShape } from './replay-shape.ts';
 import { watchReplay } from './replay-watch.ts';
 
 export interface ReplayStartFlags {
@@ -29,9 +30,6 @@ export interface ReplayStartFlags {
   yes: boolean;
   json: boolean;
 }
-
-const START = `mutation ReplayStart($input: ReplayEventsInput!) { replayEvents(input: $input) { ${REPLAY_FIELDS} preview(first: 1) { userId grantedPermissions revokedPermissions } } }`;
-const CANCEL = `mutation ReplayCancel($id: ID!) { cancelReplay(id: $id) { ${REPLAY_FIELDS} preview(first: 1) { userId grantedPermissions revokedPermissions } } }`;
 
 /** What asks a script must be in its words, and what a person is asked is about everything that is taken away. */
 const maxRevocationsOf = ({ yes, dryRun, wait, maxRevocations }: ReplayStartFlags): number | null =>
@@ -57,7 +55,7 @@ const inputOf = (flags: ReplayStartFlags): Record<string, unknown> => ({
 });
 
 export async function cancelReplay(endpoint: Endpoint, id: string): Promise<Replay> {
-  return (await graphqlRequest(endpoint, CANCEL, { id }, z.object({ cancelReplay: replayShape }))).cancelReplay;
+  return (await graphqlRequest(endpoint, CANCEL_REPLAY, { id }, z.object({ cancelReplay: replayShape }))).cancelReplay;
 }
 
 /** true: it succeeded, or was only asked for. */
@@ -65,7 +63,7 @@ export async function startReplay(endpoint: Endpoint, flags: ReplayStartFlags, s
   const input = inputOf(flags);
   const shape = z.object({ replayEvents: replayShape });
   const ask = async (confirmToken: unknown): Promise<Replay> =>
-    (await graphqlRequest(endpoint, START, { input: { ...input, confirmToken } }, shape)).replayEvents;
+    (await graphqlRequest(endpoint, START_REPLAY, { input: { ...input, confirmToken } }, shape)).replayEvents;
 
   let replay = await ask(input.confirmToken);
   if (!flags.wait) {

@@ -2,14 +2,14 @@
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { untilSignalled } from '../lib/until-signalled.ts';
+import { REPLAYS } from './documents.ts';
 import { type Endpoint, graphqlRequest } from './graphql-request.ts';
 import { endpointOf, type FindKey, moment, type OperatorFlags, operatorCommand, several, whole } from './operator-command.ts';
 import { print } from './print.ts';
-import { PREVIEW_FIELDS, REPLAY_FIELDS, type Replay, renderReplay, renderState, replayShape } from './replay-shape.ts';
+import { type Replay, renderReplay, renderState, replayShape } from './replay-shape.ts';
 import { cancelReplay, type ReplayStartFlags, startReplay } from './replay-start.ts';
 import { readReplay, watchReplay } from './replay-watch.ts';
 
-const LIST = `query ReplayList($after: String) { replays(first: 200, after: $after) { nodes { ${REPLAY_FIELDS} ${PREVIEW_FIELDS.replace('500', '1')} } pageInfo { hasNextPage endCursor } } }`;
 const LISTED = 20;
 
 /** The newest, oldest first as the service lists them. */
@@ -18,7 +18,7 @@ async function newestReplays(endpoint: Endpoint): Promise<Replay[]> {
   const shape = z.object({ replays: z.object({ nodes: z.array(replayShape), pageInfo }) });
   let newest: Replay[] = [];
   for (let after: string | null | undefined; after !== null; ) {
-    const { replays } = await graphqlRequest(endpoint, LIST, { after: after ?? null }, shape);
+    const { replays } = await graphqlRequest(endpoint, REPLAYS, { first: 200, after: after ?? null }, shape);
     newest = [...newest, ...replays.nodes].slice(-LISTED);
     after = replays.pageInfo.hasNextPage ? replays.pageInfo.endCursor : null;
   }

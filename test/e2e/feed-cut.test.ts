@@ -4,7 +4,7 @@ import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { readHead } from '../../src/changes/head.ts';
-import { FOLLOW } from '../../src/client/documents.ts';
+import { FOLLOW_CHANGES } from '../../src/client/documents.ts';
 import { type Db, openDb } from '../../src/db/client.ts';
 import { encodeCursor } from '../../src/model/cursor.ts';
 import { aChange, commit, range } from '../support/changes.ts';
@@ -98,7 +98,7 @@ test('control: a client that comes again with the variables that it was given ha
     shouldRetry: () => true,
   });
   const leave = client.subscribe<{ entitlementChanges: { userId?: string } }>(
-    { query: FOLLOW, variables: { after: await beginning() } },
+    { query: FOLLOW_CHANGES, variables: { after: await beginning() } },
     { next: ({ data }) => void (data?.entitlementChanges.userId && users.push(data.entitlementChanges.userId)), error() {}, complete() {} },
   );
   await waitFor('what was written', () => users.length >= written, PATIENT);

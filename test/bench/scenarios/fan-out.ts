@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { appendChanges } from '../../../src/changes/append.ts';
 import { readHead } from '../../../src/changes/head.ts';
-import { FOLLOW } from '../../../src/client/documents.ts';
+import { FOLLOW_CHANGES } from '../../../src/client/documents.ts';
 import { openDb } from '../../../src/db/client.ts';
 import { inTransaction } from '../../../src/db/transaction.ts';
 import { createLogger } from '../../../src/log.ts';
@@ -142,7 +142,7 @@ async function measure(crowd: Crowd, { start, publish, rounds, say }: Means): Pr
       const options = {
         url: server.url,
         authorization: server.authorization,
-        query: FOLLOW,
+        query: FOLLOW_CHANGES,
         variables: variablesOf(crowd),
         greets: name === 'ours',
       };

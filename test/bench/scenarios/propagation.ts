@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { FOLLOW } from '../../../src/client/documents.ts';
+import { FOLLOW_CHANGES } from '../../../src/client/documents.ts';
 import { signWebhook } from '../../../src/fake-workos/sign-webhook.ts';
 import { versionAt } from '../../../src/model/version.ts';
 import { startRedis } from '../../support/redis.ts';
@@ -146,7 +146,7 @@ async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Compar
       stops.push(server.stop);
       const load = startLoad();
       stops.push(load.stop);
-      await load.ask({ open: { url: server.url, authorization: server.authorization, query: FOLLOW } });
+      await load.ask({ open: { url: server.url, authorization: server.authorization, query: FOLLOW_CHANGES } });
       return { load, url: server.url };
     };
     const contenders = {

@@ -4,7 +4,7 @@
 import { createClient } from 'graphql-ws';
 import type pg from 'pg';
 import WebSocket from 'ws';
-import { FOLLOW } from '../../../src/client/documents.ts';
+import { FOLLOW_CHANGES } from '../../../src/client/documents.ts';
 import { startFakeWorkos } from '../../../src/fake-workos/server.ts';
 import { signWebhook } from '../../../src/fake-workos/sign-webhook.ts';
 import { createLogger } from '../../../src/log.ts';
@@ -83,7 +83,7 @@ async function openRevoker(url: string): Promise<Revoker> {
   });
   const arrived = new Map<string, (atMs: number) => void>();
   const items = client.iterate<{ entitlementChanges: { __typename: string; cause?: { eventId: string | null } } }>({
-    query: FOLLOW,
+    query: FOLLOW_CHANGES,
     variables: { filter: { organizationId: organizationId(ORGANIZATIONS - 1) } },
   });
   const first = await items.next();

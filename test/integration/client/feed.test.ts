@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type WebSocket as ServerSocket, WebSocketServer } from 'ws';
 import { schema } from '../../../schema/index.ts';
 import { createAccessFeed, type FeedItem, type FeedState, RequestRefused, SnapshotNeeded } from '../../../src/client/client.ts';
-import { FOLLOW, SNAPSHOT_PAGE } from '../../../src/client/documents.ts';
+import { FOLLOW_CHANGES, SNAPSHOT_PAGE } from '../../../src/client/documents.ts';
 import { type Api, startApi } from '../../support/api.ts';
 import { aChange, commit, range } from '../../support/changes.ts';
 import { type CuttingProxy, startCuttingProxy } from '../../support/cutting-proxy.ts';
@@ -64,7 +64,7 @@ const follow = (over: Partial<Parameters<typeof createAccessFeed>[0]> = {}) =>
   createAccessFeed({ url: proxy.url, token: 'admin', signal: stop.signal, backoff: QUICK, ...over });
 
 test.each([
-  ['the subscription', FOLLOW],
+  ['the subscription', FOLLOW_CHANGES],
   ['the snapshot', SNAPSHOT_PAGE],
 ])('%s that the client sends is one of the schema', (_, document) => {
   expect(validate(schema, parse(document))).toEqual([]);
@@ -99,7 +99,7 @@ test('control: a client that does not move its cursor gets changes again', async
   for (const _ of [1, 2]) {
     const client = api.socket();
     client.subscribe<{ entitlementChanges: { userId?: string } }>(
-      { query: FOLLOW, variables: { after: cursor } },
+      { query: FOLLOW_CHANGES, variables: { after: cursor } },
       {
         next: ({ data }) => void (data?.entitlementChanges.userId && users.push(data.entitlementChanges.userId)),
         error() {},
