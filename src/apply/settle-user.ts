@@ -13,14 +13,14 @@ export function settleUser(set: WorkingSet, userId: string, cause: Cause): Trans
   const groups: GroupRow[] = [];
   let unconfirmed = false;
   for (const membership of set.memberships.get(userId)?.values() ?? []) {
-    const active = membershipCounts(set, membership);
+    const group = set.groups.get(membership.groupId);
+    const active = membershipCounts(membership, user, group);
     if (active !== membership.active) {
       membership.active = active;
       set.dirty.memberships.add(membership);
       const { groupId, organizationId } = membership;
       transitions.push({ kind: 'membership', userId, groupId, organizationId, active, cause });
     }
-    const group = set.groups.get(membership.groupId);
     if (active && group) groups.push(group);
     if (user && membership.present && membership.version < user.barrierVersion) unconfirmed = true;
   }

@@ -144,16 +144,11 @@ export function putMembership(set: WorkingSet, row: MembershipRow): void {
 }
 
 /** Whether a membership counts: stated, confirmed since the user or group last lost everything, both ends there. */
-export function membershipCounts(set: WorkingSet, row: MembershipRow): boolean {
-  const user = set.users.get(row.userId);
-  const group = set.groups.get(row.groupId);
-  return (
-    row.present &&
-    user !== undefined &&
-    group !== undefined &&
-    !isDeleted(user) &&
-    !isDeleted(group) &&
-    row.version >= user.barrierVersion &&
-    row.version > group.deletedVersion
-  );
-}
+export const membershipCounts = (row: MembershipRow, user: UserRow | undefined, group: GroupRow | undefined): boolean =>
+  row.present &&
+  user !== undefined &&
+  group !== undefined &&
+  !isDeleted(user) &&
+  !isDeleted(group) &&
+  row.version >= user.barrierVersion &&
+  row.version > group.deletedVersion;

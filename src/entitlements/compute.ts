@@ -1,6 +1,6 @@
 // Pure: effective access of one user from what is known of them. A user without an active account in an active directory
 // of a live organization has none; else the union over group mappings, the directory's own roles and grants.
-import type { Effective, EntitlementPath, EntitlementSource } from '../model/entitlement.ts';
+import type { Effective, EntitlementPath } from '../model/entitlement.ts';
 import { NO_ACCESS } from '../model/entitlement.ts';
 import type { OrganizationCatalog } from './organization-catalog.ts';
 
@@ -19,41 +19,42 @@ export interface Onset {
   eventId: string | null;
 }
 
-const keyOf = (path: { role: string; source: EntitlementSource; groupId: string | null; grantId: string | null }): string =>
-  `${path.role}\n${path.source}\n${path.groupId ?? path.grantId ?? ''}`;
+/** What a path is told from others by. */
+type Way = Pick<EntitlementPath, 'role' | 'source' | 'groupId' | 'grantId'>;
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Paths that `previous` has too keep their `since` and `causeEventId`. */
+const compareWays = (a: Way, b: Way): number =>
+  compare(a.role, b.role) || compare(a.source, b.source) || compare(a.groupId ?? a.grantId ?? '', b.groupId ?? b.grantId ?? '');
+
+/** In order; some may come twice. */
+function waysOf({ groups, directoryRoles, grants }: AccessFacts, catalog: OrganizationCatalog): (Way & { expiresAt: string | null })[] {
+  const ways: (Way & { expiresAt: string | null })[] = [];
+  for (const { id, name } of groups)
+    for (const role of catalog.rolesOfGroup(id, name)) ways.push({ role, source: 'GROUP', groupId: id, grantId: null, expiresAt: null });
+  for (const role of directoryRoles) ways.push({ role, source: 'DIRECTORY_ROLE', groupId: null, grantId: null, expiresAt: null });
+  for (const { id, role, expiresAt } of grants)
+    ways.push({ role, source: 'GRANT', groupId: null, grantId: id, expiresAt: expiresAt?.toISOString() ?? null });
+  return ways.sort(compareWays);
+}
+
+/** Paths that `previous` has too keep their `since` and `causeEventId`; where nothing altered they are the same objects. */
 export function computeEffective(facts: AccessFacts, catalog: OrganizationCatalog, previous: Effective, onset: Onset): Effective {
   if (!facts.inForce) return NO_ACCESS;
-  const known = new Map(previous.reasons.paths.map((path) => [keyOf(path), path]));
-  const paths = new Map<string, EntitlementPath>();
-  const add = (role: string, source: EntitlementSource, groupId: string | null, grantId: string | null, expiresAt: Date | null): void => {
-    const key = keyOf({ role, source, groupId, grantId });
-    const before = known.get(key);
-    const since = before?.since ?? onset.at.toISOString();
-    const causeEventId = before ? before.causeEventId : onset.eventId;
-    paths.set(key, { role, source, groupId, grantId, expiresAt: expiresAt?.toISOString() ?? null, since, causeEventId });
-  };
-  for (const group of facts.groups) for (const role of catalog.rolesOfGroup(group.id, group.name)) add(role, 'GROUP', group.id, null, null);
-  for (const role of facts.directoryRoles) add(role, 'DIRECTORY_ROLE', null, null, null);
-  for (const grant of facts.grants) add(grant.role, 'GRANT', null, grant.id, grant.expiresAt);
-  if (paths.size === 0) return NO_ACCESS;
-
-  const sorted = [...paths].sort(([a], [b]) => compare(a, b)).map(([, path]) => path);
-  const permissions = new Map<string, number[]>();
-  sorted.forEach((path, index) => {
-    for (const permission of catalog.permissionsOf(path.role)) {
-      const via = permissions.get(permission);
-      if (via) via.push(index);
-      else permissions.set(permission, [index]);
-    }
-  });
-  const names = [...permissions.keys()].sort(compare);
-  return {
-    roles: [...new Set(sorted.map((path) => path.role))].sort(compare),
-    permissions: names,
-    reasons: { paths: sorted, permissions: Object.fromEntries(names.map((name) => [name, permissions.get(name) ?? []])) },
-  };
+  const known = previous.reasons.paths.toSorted(compareWays);
+  const paths: EntitlementPath[] = [];
+  let next = 0;
+  for (const way of waysOf(facts, catalog)) {
+    const last = paths.at(-1);
+    if (last && compareWays(last, way) === 0) continue;
+    while (next < known.length && compareWays(known[next] as Way, way) < 0) next += 1;
+    const before = known[next];
+    if (!before || compareWays(before, way) !== 0) paths.push({ ...way, since: onset.at.toISOString(), causeEventId: onset.eventId });
+    else if (before.expiresAt === way.expiresAt) paths.push(before);
+    else paths.push({ ...before, expiresAt: way.expiresAt });
+  }
+  if (paths.length === 0) return NO_ACCESS;
+  const { roles, permissions, via } = catalog.heldBy(paths.map(({ role }) => role));
+  const isSame = via === previous.reasons.permissions && paths.every((path, index) => path === previous.reasons.paths[index]);
+  return isSame ? previous : { roles, permissions, reasons: { paths, permissions: via } };
 }

@@ -9,7 +9,7 @@ export interface AccessDifference {
 }
 
 const without = (a: readonly string[], b: readonly string[]): string[] => {
-  if (a.length === 0) return [];
+  if (a === b || a.length === 0) return [];
   const other = new Set(b);
   return a.filter((item) => !other.has(item));
 };
@@ -26,26 +26,29 @@ export function diffEffective(before: Effective, after: Effective): AccessDiffer
   return Object.values(difference).some((list) => list.length > 0) ? difference : undefined;
 }
 
-const sameList = <T>(a: readonly T[], b: readonly T[]): boolean => a.length === b.length && a.every((item, index) => item === b[index]);
+const sameList = <T>(a: readonly T[], b: readonly T[]): boolean =>
+  a === b || (a.length === b.length && a.every((item, index) => item === b[index]));
 
 const samePath = (a: EntitlementPath, b: EntitlementPath): boolean =>
-  a.role === b.role &&
-  a.source === b.source &&
-  a.groupId === b.groupId &&
-  a.grantId === b.grantId &&
-  a.expiresAt === b.expiresAt &&
-  a.since === b.since &&
-  a.causeEventId === b.causeEventId;
+  a === b ||
+  (a.role === b.role &&
+    a.source === b.source &&
+    a.groupId === b.groupId &&
+    a.grantId === b.grantId &&
+    a.expiresAt === b.expiresAt &&
+    a.since === b.since &&
+    a.causeEventId === b.causeEventId);
 
 /** Whether all that is stored is the same, reasons included. Field by field: jsonb gives keys back in an order of its own. */
 export function sameEffective(a: Effective, b: Effective): boolean {
   if (a === b) return true;
   const [paths, others] = [a.reasons.paths, b.reasons.paths];
+  const [via, otherVia] = [a.reasons.permissions, b.reasons.permissions];
   return (
     sameList(a.roles, b.roles) &&
     sameList(a.permissions, b.permissions) &&
     paths.length === others.length &&
     paths.every((path, index) => samePath(path, others[index] as EntitlementPath)) &&
-    a.permissions.every((permission) => sameList(a.reasons.permissions[permission] ?? [], b.reasons.permissions[permission] ?? []))
+    (via === otherVia || a.permissions.every((permission) => sameList(via[permission] ?? [], otherVia[permission] ?? [])))
   );
 }

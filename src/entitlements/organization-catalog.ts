@@ -1,6 +1,7 @@
 // What groups and roles mean in one organization: its own roles before the ones for every organization, mappings by group
 // id and by exact group name. Small enough to be read whole for each transaction that computes access.
 import type { Tx } from '../db/client.ts';
+import { type Held, rememberHeld } from './held.ts';
 
 export interface RoleRow {
   organizationId: string;
@@ -24,6 +25,8 @@ export interface OrganizationCatalog {
   /** Empty for a role that nobody has defined. */
   permissionsOf(role: string): readonly string[];
   rolesOfGroup(id: string, name: string): readonly string[];
+  /** What paths with these roles give. */
+  heldBy(roles: readonly string[]): Held;
 }
 
 const NONE: readonly string[] = [];
@@ -43,8 +46,10 @@ export function createOrganizationCatalog(
     if (mapping.groupId !== null) byId.set(mapping.groupId, mapping.roles);
     if (mapping.groupName !== null) byName.set(mapping.groupName, mapping.roles);
   }
+  const permissionsOf = (role: string): readonly string[] => permissions.get(role) ?? NONE;
   return {
-    permissionsOf: (role) => permissions.get(role) ?? NONE,
+    permissionsOf,
+    heldBy: rememberHeld(permissionsOf),
     rolesOfGroup(id, name) {
       const own = byId.get(id);
       const named = byName.get(name);

@@ -2,10 +2,10 @@
 // follows is computed later from the compared rows with the real catalog, so the catalog here is empty.
 import { fold } from '../apply/fold.ts';
 import { createWorkingSet, directoryStateOf, UNTOLD, type WorkingSet } from '../apply/working-set.ts';
-import type { OrganizationCatalog } from '../entitlements/organization-catalog.ts';
+import { createOrganizationCatalog } from '../entitlements/organization-catalog.ts';
 import type { Fact, Observation } from '../model/fact.ts';
 
-const EMPTY_CATALOG: OrganizationCatalog = { permissionsOf: () => [], rolesOfGroup: () => [] };
+const EMPTY_CATALOG = createOrganizationCatalog('', [], []);
 
 export function deriveShadow(log: readonly Observation[]): WorkingSet {
   const shadow = createWorkingSet(() => EMPTY_CATALOG);

@@ -81,6 +81,33 @@ describe('access', () => {
     ]);
   });
 
+  test('a step that alters nothing gives the same object back; a grant with another end keeps its beginning', () => {
+    const until = (year: number) => [grant('1', 'writer', new Date(`${year}-01-01T00:00:00Z`))];
+    const first = compute({ groups: [group('g1')], grants: until(2027) });
+    const later = new Date('2026-02-01T00:00:00Z');
+    expect(compute({ groups: [group('g1')], grants: until(2027) }, first, later, 'event_2')).toBe(first);
+    const { reasons } = compute({ groups: [group('g1')], grants: until(2028) }, first, later, 'event_2');
+    expect(reasons.paths).toEqual(first.reasons.paths.map((path) => ({ ...path, expiresAt: path.grantId && '2028-01-01T00:00:00.000Z' })));
+  });
+
+  test('paths are found again in whatever order they were stored', () => {
+    const facts = { groups: [group('g1'), group('g9', 'Staff')], directoryRoles: ['ghost'] };
+    const first = compute(facts);
+    const stored = { ...first, reasons: { ...first.reasons, paths: first.reasons.paths.toReversed() } };
+    expect(compute(facts, stored, new Date('2026-02-01T00:00:00Z'), 'event_2')).toEqual(first);
+  });
+
+  test('of very many lists of roles not all are remembered, and each gives what it gives', () => {
+    const roles = Array.from({ length: 1_500 }, (_, n) => ({ organizationId: '', slug: `r${n}`, permissions: [`p${n}`, 'all'] }));
+    const catalog = createOrganizationCatalog('org_1', roles, []);
+    for (const turn of [0, 1])
+      for (const { slug, permissions } of roles)
+        expect([turn, catalog.heldBy([slug])]).toEqual([
+          turn,
+          { roles: [slug], permissions: permissions.toSorted(), via: { [permissions[0] ?? '']: [0], all: [0] } },
+        ]);
+  });
+
   test('the order in which groups and grants come says nothing', () => {
     const facts = { groups: [group('g1'), group('g9', 'Staff')], grants: [grant('1', 'reader'), grant('2', 'writer')] };
     expect(compute({ groups: [...facts.groups].reverse(), grants: [...facts.grants].reverse() })).toEqual(compute(facts));

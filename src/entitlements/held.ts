@@ -1,0 +1,48 @@
+// Pure: what a list of roles gives. Most users of an organization hold one of few lists, and nearly every step of a user's
+// access asks again for one that was asked for before: it is remembered, and the same list has the same answer, to the object.
+import type { Reasons } from '../model/entitlement.ts';
+
+/** Not to be altered. */
+export interface Held {
+  /** Sorted, without repeats. */
+  roles: string[];
+  permissions: string[];
+  /** Permission → indices into the list of roles. */
+  via: Reasons['permissions'];
+}
+
+/** Beyond these, begun anew: some MB. */
+const MAX_KEPT = 1_000;
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+export function rememberHeld(permissionsOf: (role: string) => readonly string[]): (roles: readonly string[]) => Held {
+  const kept = new Map<string, Held>();
+  return (roles) => {
+    // No text that was stored has a NUL in it.
+    const key = roles.join('\0');
+    const known = kept.get(key);
+    if (known) return known;
+    if (kept.size >= MAX_KEPT) kept.clear();
+    const held = toHeld(roles, permissionsOf);
+    kept.set(key, held);
+    return held;
+  };
+}
+
+function toHeld(roles: readonly string[], permissionsOf: (role: string) => readonly string[]): Held {
+  const via = new Map<string, number[]>();
+  for (const [index, role] of roles.entries()) {
+    for (const permission of permissionsOf(role)) {
+      const indices = via.get(permission);
+      if (indices) indices.push(index);
+      else via.set(permission, [index]);
+    }
+  }
+  const ordered = [...via].sort(([a], [b]) => compare(a, b));
+  return {
+    roles: [...new Set(roles)].sort(compare),
+    permissions: ordered.map(([permission]) => permission),
+    via: Object.fromEntries(ordered),
+  };
+}
