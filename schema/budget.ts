@@ -6,8 +6,6 @@ const MAX_ROWS = 50_000;
 
 export interface Budget {
   spend(rows: number): void;
-  /** A subscription keeps its context: every item has a budget of its own. */
-  renew(): void;
 }
 
 export function createBudget(): Budget {
@@ -20,9 +18,6 @@ export function createBudget(): Budget {
           'BAD_USER_INPUT',
           `The pages of this operation add up to more than ${MAX_ROWS} rows. Ask for less at a time.`,
         );
-    },
-    renew() {
-      left = MAX_ROWS;
     },
   };
 }

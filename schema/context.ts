@@ -25,6 +25,8 @@ export interface Context {
   services: Services;
   standing: Standing;
   budget: Budget;
+  /** A subscription keeps its context: every item has a budget of its own. */
+  renewBudget(): void;
   /** When the operation came, as performance.now() counts. */
   askedAtMs: number;
   /** Ends with the request or the socket. */
@@ -86,6 +88,9 @@ export function createContext(
     get budget() {
       budget ??= createBudget();
       return budget;
+    },
+    renewBudget() {
+      budget = undefined;
     },
     askedAtMs,
     get signal() {

@@ -39,7 +39,7 @@ export async function follow<T, R>(
     // `next()` asks again, and waits.
     if (typeof holds !== 'boolean') holds.catch(() => undefined);
     if (lost || holds !== true) return undefined;
-    context.budget.renew();
+    context.renewBudget();
     return show(item);
   });
   const followed: Parkable<R> = {
@@ -56,7 +56,7 @@ export async function follow<T, R>(
       if (done || lost) end();
       if (lost) throw new AccessError('UNAUTHENTICATED', 'The key or token of this subscription was revoked, or has expired.');
       if (done) return { done: true, value: undefined };
-      context.budget.renew();
+      context.renewBudget();
       return { done: false, value: show(value) };
     },
     async return() {

@@ -3,7 +3,7 @@
 // the same question asked in two places, so there is no seam between them to lose or repeat a change at (I4).
 // Pull-based: a subscriber that does not pull costs one batch of memory, and nobody else anything.
 import type { Db } from '../db/client.ts';
-import type { Parkable } from '../lib/parkable.ts';
+import type { Parkable, Take } from '../lib/parkable.ts';
 import { type Ending, frugalPullIterator } from '../lib/pull-iterator.ts';
 import type { Logger } from '../log.ts';
 import type { ChangeFilter, RecordedChange } from '../model/change.ts';
@@ -123,7 +123,7 @@ export function createFeed(options: FeedOptions): Feed {
     };
     const items = frugalPullIterator(produce, { signal, onEnd });
     if (!onDelivered) return Object.assign(items, { park: subscription.park });
-    return Object.assign(items, { park: (take: (item: FeedItem | null) => void) => subscription.park((item) => take(counted(item))) });
+    return Object.assign(items, { park: (take: Take<FeedItem>) => subscription.park((item) => take(counted(item))) });
   }
 
   const prepare = ({ filter, after, tenant }: FeedRequest) =>

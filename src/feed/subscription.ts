@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { readHead } from '../changes/head.ts';
 import { readPage } from '../changes/read-after.ts';
 import type { Db } from '../db/client.ts';
+import type { Take } from '../lib/parkable.ts';
 import type { Ending } from '../lib/pull-iterator.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { ChangeFilter, RecordedChange } from '../model/change.ts';
@@ -28,7 +29,7 @@ export interface Subscription {
   /** The next item, however long that takes; undefined when it is not wanted any more. */
   next(ending: Ending): Promise<FeedItem | undefined>;
   /** See lib/parkable.ts. */
-  park(take: (item: FeedItem | null) => void): boolean;
+  park(take: Take<FeedItem>): boolean;
   /** Nothing is asked for any more. A pending `next` may never settle. */
   end(): void;
   /** Every match at or below was pulled; null before the start. */
@@ -153,7 +154,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     return { kind: 'change', change };
   }
 
-  let parked: ((item: FeedItem | null) => void) | undefined;
+  let parked: Take<FeedItem> | undefined;
   function wakeParked(change: RecordedChange | null): void {
     const take = parked;
     parked = undefined;
@@ -161,13 +162,14 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     if (!waiter || !take) return;
     position = waiter.position;
     const atEnd = position >= tail.position();
-    if (change) take(hand(change));
-    else take(checkpointDueAt(atEnd) <= performance.now() ? checkpoint(atEnd) : null);
+    const item = change ? hand(change) : checkpointDueAt(atEnd) <= performance.now() ? checkpoint(atEnd) : null;
+    if (take(item) && item && !park(take)) take(null);
   }
-  function park(take: (item: FeedItem | null) => void): boolean {
+  function park(take: Take<FeedItem>): boolean {
     if (!waiter || batch[taken] || claimed === null || position < known(headAtStart ?? 0n)) return false;
     const dueAtMs = checkpointDueAt(true);
-    if (dueAtMs <= performance.now() || tail.isStale()) return false;
+    // What is due by time, the crowd's timer sees to; what is due at once, for another reason than time, it must not wait for.
+    if (dueAtMs === 0 || tail.isStale()) return false;
     parked = take;
     waiter.wake = wakeParked;
     wait(waiter, dueAtMs);
@@ -212,6 +214,7 @@ export function createSubscription(options: SubscriptionOptions): Subscription {
     park,
     end() {
       if (waiter) crowd.leave(waiter);
+      waiter = undefined;
       waiting = false;
       const take = parked;
       parked = undefined;

@@ -1,13 +1,16 @@
 // An async iterator that costs its consumer nothing while there is nothing: instead of a `next()` that stays pending, through
 // every layer on the way, the consumer leaves a function behind. Ten thousand of them wait most of the time.
 
+/** Answers whether the next one is wanted in the same way; what it answers to null does not count. */
+export type Take<T> = (item: T | null) => boolean;
+
 export interface Parkable<T> extends AsyncIterableIterator<T> {
   /**
-   * Where the next item is not there yet: true, and `take` is called once, with the item when it comes, or with null when
-   * `next()` must be asked (to wait for something, or because it has ended). Else false: `next()` is to be asked now.
-   * Not while a `next()` is pending.
+   * Where the next item is not there yet: true, and `take` is called with each item when it comes, as long as it answers true.
+   * With null, once and then no more, when `next()` must be asked: to wait for something, or because it has ended.
+   * Else false: `next()` is to be asked now. Not while a `next()` is pending.
    */
-  park?(take: (item: T | null) => void): boolean;
+  park?(take: Take<T>): boolean;
 }
 
 /**
@@ -19,11 +22,13 @@ export function parkThrough<T, R>(
   alter: (item: T) => R | undefined,
 ): Required<Pick<Parkable<R>, 'park'>> & { nextItem(): Promise<IteratorResult<T>> } {
   let kept: IteratorYieldResult<T> | undefined;
-  let take: ((item: R | null) => void) | undefined;
-  const pass = (item: T | null): void => {
+  let take: Take<R> = () => false;
+  const pass: Take<T> = (item) => {
     const altered = item === null ? undefined : alter(item);
-    if (item !== null && altered === undefined) kept = { done: false, value: item };
-    take?.(altered ?? null);
+    if (altered !== undefined) return take(altered);
+    if (item !== null) kept = { done: false, value: item };
+    take(null);
+    return false;
   };
   return {
     async nextItem() {
@@ -31,9 +36,9 @@ export function parkThrough<T, R>(
       kept = undefined;
       return first ?? source.next();
     },
-    park(next) {
+    park(taking) {
       if (kept || !source.park) return false;
-      take = next;
+      take = taking;
       return source.park(pass);
     },
   };

@@ -3,7 +3,8 @@
 // graphql-ws: it waits for this iteration, which yields nothing, ends with the subscription and throws what it throws.
 import type { GraphQLError } from 'graphql';
 import type { Parkable } from '../lib/parkable.ts';
-import { sharedText } from './shared-answers.ts';
+import { sharedBytes } from './shared-answers.ts';
+import { textFrame } from './text-frame.ts';
 
 export interface Answer {
   data?: unknown;
@@ -15,7 +16,7 @@ export interface NextMessagesOptions {
   /** What cannot be shared. */
   format(answer: Answer): object;
   /** The next is asked for when this one has been sent; at once where nothing is returned. */
-  send(message: string): Promise<void> | undefined;
+  send(frame: Buffer): Promise<void> | undefined;
   /** What is to be thrown instead. */
   onError(error: unknown): unknown;
 }
@@ -32,21 +33,22 @@ export function sendNextMessages(
   let failure: { error: unknown } | undefined;
 
   const sendOne = (answer: Answer): void => {
-    sent = send(`${before}${sharedText(answer) ?? JSON.stringify(format(answer))}}`);
+    sent = send(textFrame(before, sharedBytes(answer) ?? Buffer.from(JSON.stringify(format(answer))), '}'));
   };
   const resumed = (resolve: () => void): void => {
     resume = resolve;
   };
   /** An answer that comes while nothing is under way: sent at once, and no promise is made on the way. */
-  function take(answer: Answer | null): void {
+  function take(answer: Answer | null): boolean {
     try {
       if (answer && !left) sendOne(answer);
-      if (answer && !left && !sent && source.park?.(take)) return;
+      if (answer && !left && !sent) return true;
     } catch (error) {
       // The fault of this one, and none of those who come after it.
       failure = { error };
     }
     resume?.();
+    return false;
   }
 
   const sending: AsyncIterableIterator<never> = {

@@ -20,13 +20,15 @@ const direct = new WeakMap<object, Parkable<ExecutionResult>>();
 /** The answers of a subscription as they come, before the pipeline's wrappers, which cost more than to answer. Whoever takes them masks their errors. */
 export const directAnswers = (context: object): Parkable<ExecutionResult> | undefined => direct.get(context);
 
-const texts = new WeakMap<object, string>();
+const bytes = new WeakMap<object, Buffer>();
 /** The answer as JSON, where it is shared. */
-export const sharedText = (answer: object): string | undefined => texts.get(answer);
+export const sharedBytes = (answer: object): Buffer | undefined => bytes.get(answer);
 
 type Answer = ExecutionResult | Promise<ExecutionResult>;
 /** By item, then by group. */
 type Generation = Map<object, Map<number, Answer>>;
+
+const isPromise = (answer: Answer | PromiseLike<ExecutionResult>): answer is Promise<ExecutionResult> => 'then' in answer;
 
 export interface SharedAnswersOptions {
   maxTextLength?: number;
@@ -79,34 +81,37 @@ export function useSharedAnswers({ maxTextLength = MAX_TEXT_OF_A_GENERATION }: S
     }
   }
 
-  async function answer(args: ExecutionArgs, item: object, group: number): Promise<ExecutionResult> {
-    try {
-      const result = await execute({ ...args, rootValue: item });
-      // Whose fault it is may depend on who asked.
-      if (result.errors) {
-        forget(item, group);
-        return result;
-      }
-      const text = JSON.stringify(result);
-      texts.set(result, text);
-      keep(item, group, result);
-      youngLength += text.length + OVERHEAD;
-      if (youngLength > maxTextLength) {
-        old = young;
-        young = new Map();
-        youngLength = 0;
-      }
-      return result;
-    } catch (error) {
+  function settle(result: ExecutionResult, item: object, group: number): ExecutionResult {
+    // Whose fault it is may depend on who asked.
+    if (result.errors) {
       forget(item, group);
-      throw error;
+      return result;
     }
+    const text = Buffer.from(JSON.stringify(result));
+    bytes.set(result, text);
+    keep(item, group, result);
+    youngLength += text.length + OVERHEAD;
+    if (youngLength > maxTextLength) {
+      old = young;
+      young = new Map();
+      youngLength = 0;
+    }
+    return result;
   }
 
   function answerOnce(args: ExecutionArgs, item: object, group: number): Answer {
     const known = young.get(item)?.get(group) ?? old.get(item)?.get(group);
     if (known) return known;
-    const answering = answer(args, item, group);
+    const answer = execute({ ...args, rootValue: item });
+    // Mostly at once: then the many who are woken together by one item find it.
+    if (!isPromise(answer)) return settle(answer, item, group);
+    const answering = answer.then(
+      (result) => settle(result, item, group),
+      (error: unknown) => {
+        forget(item, group);
+        throw error;
+      },
+    );
     keep(item, group, answering);
     return answering;
   }
@@ -122,7 +127,7 @@ export function useSharedAnswers({ maxTextLength = MAX_TEXT_OF_A_GENERATION }: S
     };
     const { park, nextItem } = parkThrough(items, (item) => {
       const answer = answerOnce(args, item, group);
-      return answer instanceof Promise ? undefined : answer;
+      return isPromise(answer) ? undefined : answer;
     });
     const answers: Parkable<ExecutionResult> = {
       [Symbol.asyncIterator]: () => answers,

@@ -19,8 +19,9 @@ import { cutFor } from './faults.ts';
 import { createKeepAlive } from './keep-alive.ts';
 import { DEFAULT_LIMITS, SENDING_AWAY } from './limits.ts';
 import { type Answer, sendNextMessages } from './next-messages.ts';
-import { createPacedSend } from './paced-send.ts';
+import { createPacing, type PacedSend } from './paced-send.ts';
 import { directAnswers } from './shared-answers.ts';
+import { textFrame } from './text-frame.ts';
 import type { Asking, Graphql } from './yoga.ts';
 
 const GOODBYE_MS = 2_000;
@@ -30,7 +31,7 @@ const PIECES = { maxFragments: 256, maxBufferedChunks: 4_096 };
 /** What is kept of a socket for as long as it lives, so not its request. */
 interface Extra extends Record<PropertyKey, unknown> {
   socket: WebSocket;
-  send: (message: string) => Promise<void> | undefined;
+  send: PacedSend;
   authorization: string | undefined;
   address: string;
   gone: AbortSignal;
@@ -57,6 +58,7 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
   const { log, revalidation } = deps;
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
   const keepAlive = createKeepAlive(limits.keepAliveMs);
+  const paced = createPacing(limits.socketBufferBytes);
   const report: Report = (cause) => log.error({ err: cause }, 'a request over WebSocket failed');
   const format = (error: GraphQLError): GraphQLFormattedError => {
     const { message, locations, path, extensions } = toGraphQLError(error, report).toJSON();
@@ -140,7 +142,7 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
   server.on('connection', (socket, request) => {
     const gone = new AbortController();
     const { authorization } = request.headers;
-    const send = createPacedSend(socket, limits.socketBufferBytes);
+    const send = paced(socket, request.socket);
     const extra: Extra = { socket, send, authorization, address: addressOf(request), gone: gone.signal };
     const fail = (error: unknown) => {
       report(error);
@@ -152,7 +154,7 @@ export function createWebSockets(deps: ServerDeps, { yoga, textOf, admission, ad
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: async (message) => send(message),
+        send: async (message) => send(textFrame(message)),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) => socket.on('message', (data) => void take(String(data)).catch(fail)),
       },

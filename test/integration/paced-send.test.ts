@@ -1,10 +1,12 @@
 // What waits in this process for a client that does not read is bounded, over a real socket.
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { createPacedSend } from '../../src/server/paced-send.ts';
+import { createPacing } from '../../src/server/paced-send.ts';
+import { textFrame } from '../../src/server/text-frame.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const LIMIT = 256 * 1024;
@@ -34,11 +36,11 @@ async function frozen() {
 
 /** One after the other, as graphql-ws does; returns how many were taken and the most that waited. */
 function sending(socket: WebSocket, limit: number) {
-  const send = createPacedSend(socket, limit);
+  const send = createPacing(limit)(socket, (socket as unknown as { _socket: Socket })._socket);
   const seen = { sent: 0, most: 0, ended: false };
   const done = (async () => {
     for (; seen.sent < MANY; seen.sent += 1) {
-      await send(MESSAGE);
+      await send(textFrame(MESSAGE));
       seen.most = Math.max(seen.most, socket.bufferedAmount);
       await setImmediate();
     }
@@ -83,4 +85,27 @@ test('a send that waits settles when the socket is closed, and later ones at onc
   await seen.done;
   expect(seen.sent).toBe(MANY);
   client.terminate();
+});
+
+test('what comes up in one turn goes out in one write, at its end', async () => {
+  const writes: string[] = [];
+  const wire = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      writes.push(String(chunk));
+      done();
+    },
+    writev(chunks, done) {
+      writes.push(chunks.map(({ chunk }) => String(chunk)).join(' '));
+      done();
+    },
+  });
+  const socket = { readyState: WebSocket.OPEN, OPEN: WebSocket.OPEN } as WebSocket;
+  const send = createPacing(LIMIT)(socket, wire);
+  for (const word of ['a', 'b', 'c']) send(Buffer.from(word));
+  expect(writes).toEqual([]);
+  await setImmediate();
+  send(Buffer.from('d'));
+  await setImmediate();
+  expect(writes).toEqual(['a b c', 'd']);
 });

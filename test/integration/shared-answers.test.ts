@@ -5,6 +5,7 @@ import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { schema } from '../../schema/index.ts';
+import type { Take } from '../../src/lib/parkable.ts';
 import { planAnswers } from '../../src/server/answer-plan.ts';
 import { directAnswers, useSharedAnswers } from '../../src/server/shared-answers.ts';
 import { type Api, startApi } from '../support/api.ts';
@@ -80,6 +81,34 @@ test('who asks the same is answered once, also while the first is being answered
   );
   expect(results.map(([result]) => result?.data)).toEqual(Array(3).fill({ items: { n: 1 } }));
   expect(new Set(results.flat()).size).toBe(1);
+  expect(looks()).toBe(1);
+});
+
+test('who waits for an item has its answer at once, the first of them too', async () => {
+  const plugin = useSharedAnswers();
+  const { item: one, looks } = item(1);
+  const takers: Take<object>[] = [];
+  const waiting = {
+    [Symbol.asyncIterator]: () => waiting,
+    next: () => new Promise<never>(() => {}),
+    park: (take: Take<object>) => takers.push(take) > 0,
+  };
+  const seen: unknown[] = [];
+  for (let n = 0; n < 3; n += 1) {
+    let subscribeFn: ((args: unknown) => Promise<unknown>) | undefined;
+    const args = {
+      schema: SMALL,
+      document: DOCUMENT,
+      variableValues: {},
+      contextValue: { caller: ANYBODY },
+      rootValue: { items: () => waiting },
+    };
+    plugin.onSubscribe?.({ args, setSubscribeFn: (fn: typeof subscribeFn) => (subscribeFn = fn) } as never);
+    await subscribeFn?.(args);
+    directAnswers(args.contextValue)?.park?.((answer) => seen.push(answer?.data) > 0);
+  }
+  expect(takers.map((take) => take(one))).toEqual([true, true, true]);
+  expect(seen).toEqual([1, 2, 3].map(() => ({ items: { n: 1 } })));
   expect(looks()).toBe(1);
 });
 
