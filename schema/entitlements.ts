@@ -1,10 +1,11 @@
-import { decide, type Freshness as FreshnessOf, pathsOfRole, pathsTo } from '../src/entitlements/read.ts';
+import { decide, type EffectiveAnswer, type Freshness as FreshnessOf, pathsOfRole, pathsTo } from '../src/entitlements/read.ts';
 import { AccessError } from '../src/errors.ts';
 import type { EntitlementPath as Path } from '../src/model/entitlement.ts';
 import { builder } from './builder.ts';
 import { page, pageArgs } from './connection.ts';
 import type { Context } from './context.ts';
 import { freshnessArgs, readFresh } from './freshness.ts';
+import { OF_THE_ITEM, ofKept } from './of-the-item.ts';
 import { EffectiveEntitlements, EntitlementPath, Freshness, Group } from './refs.ts';
 import { UserConnection } from './user.ts';
 
@@ -15,37 +16,48 @@ const EntitlementSource = builder.enumType('EntitlementSource', { values: ['GROU
 builder.objectType(EntitlementPath, {
   description: 'One reason why: source → role',
   fields: (t) => ({
-    role: t.exposeString('role'),
-    source: t.expose('source', { type: EntitlementSource }),
+    role: t.exposeString('role', OF_THE_ITEM),
+    source: t.expose('source', { type: EntitlementSource, ...OF_THE_ITEM }),
     group: t.field({
       type: Group,
       nullable: true,
       resolve: ({ groupId }, _args, { load }) => (groupId === null ? null : load.group(groupId)),
     }),
-    grantId: t.exposeID('grantId', { nullable: true }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true }),
-    since: t.expose('since', { type: 'DateTime' }),
-    causeEventId: t.exposeID('causeEventId', { nullable: true }),
+    grantId: t.exposeID('grantId', { nullable: true, ...OF_THE_ITEM }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', nullable: true, ...OF_THE_ITEM }),
+    since: t.expose('since', { type: 'DateTime', ...OF_THE_ITEM }),
+    causeEventId: t.exposeID('causeEventId', { nullable: true, ...OF_THE_ITEM }),
   }),
 });
 
 const EffectivePermission = builder.objectRef<{ permission: string; via: Path[] }>('EffectivePermission').implement({
-  fields: (t) => ({ permission: t.exposeString('permission'), via: t.expose('via', { type: [EntitlementPath] }) }),
+  fields: (t) => ({
+    permission: t.exposeString('permission', OF_THE_ITEM),
+    via: t.expose('via', { type: [EntitlementPath], ...OF_THE_ITEM }),
+  }),
 });
 
 const EffectiveRole = builder.objectRef<{ role: string; via: Path[] }>('EffectiveRole').implement({
-  fields: (t) => ({ role: t.exposeString('role'), via: t.expose('via', { type: [EntitlementPath] }) }),
+  fields: (t) => ({
+    role: t.exposeString('role', OF_THE_ITEM),
+    via: t.expose('via', { type: [EntitlementPath], ...OF_THE_ITEM }),
+  }),
 });
+
+/** Made of what is in force, and kept with it. */
+const OF_ACCESS = ofKept(({ texts }: EffectiveAnswer) => texts);
 
 builder.objectType(EffectiveEntitlements, {
   fields: (t) => ({
     userId: t.exposeID('userId'),
     roles: t.field({
       type: [EffectiveRole],
+      ...OF_ACCESS,
       resolve: ({ effective, readAt }) => effective.roles.map((role) => ({ role, via: pathsOfRole(effective, role, readAt) })),
     }),
     permissions: t.field({
       type: [EffectivePermission],
+      ...OF_ACCESS,
       resolve: ({ effective }) => effective.permissions.map((permission) => ({ permission, via: pathsTo(effective, permission) })),
     }),
     freshness: t.expose('freshness', { type: Freshness }),

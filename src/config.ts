@@ -80,6 +80,8 @@ export interface Config {
   workerPoolSize: number;
   /** Organizations whose events are applied at a time. */
   applyConcurrency: number;
+  /** For access that was read, so that only what has altered is read again; see src/entitlements/kept-access.ts. */
+  entitlementCacheMb: number;
   /** From "not ready" until connections are closed. */
   shutdownDrainSeconds: number;
   /** For tests of faults (lib/failpoint.ts); null in production. */
@@ -178,6 +180,7 @@ export function loadConfig(env: Record<string, string | undefined>, mode: Mode):
     databasePoolSize: set.DATABASE_POOL_SIZE,
     workerPoolSize: set.WORKER_POOL_SIZE,
     applyConcurrency: set.APPLY_CONCURRENCY,
+    entitlementCacheMb: set.ENTITLEMENT_CACHE_MB,
     shutdownDrainSeconds: set.SHUTDOWN_DRAIN_SECONDS,
     failpoints: set.FAILPOINTS ?? null,
     metricsPort: set.METRICS_PORT ?? null,

@@ -234,7 +234,7 @@ async function open(
     closer.add('refusal counter', refusals.settled);
     const server = createHttpServer({
       db: api.db,
-      lookup: createEffectiveLookup(lookups),
+      lookup: createEffectiveLookup(lookups, { maxBytes: config.entitlementCacheMb * 1024 * 1024 }),
       services,
       authenticate: createAuthenticate({ adminApiKey: key, keys: keyLookup, lastUsed, verifyToken, clock }),
       revalidation,

@@ -85,6 +85,7 @@ export const settings = {
   DATABASE_POOL_SIZE: integer(1, 500).default(10),
   WORKER_POOL_SIZE: integer(2, 500).default(8),
   APPLY_CONCURRENCY: integer(1, 32).default(3),
+  ENTITLEMENT_CACHE_MB: integer(1, 1_048_576).default(128),
   SHUTDOWN_DRAIN_SECONDS: integer(0, 10).default(0),
   METRICS_PORT: integer(0, 65_535).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:']).optional(),

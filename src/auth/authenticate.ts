@@ -3,10 +3,11 @@
 
 import { isOutage } from '../db/outage.ts';
 import { AccessError } from '../errors.ts';
+import { briefly } from '../lib/briefly.ts';
 import { type Authenticate, type Caller, SCOPES } from './caller.ts';
 import type { VerifyToken } from './jwt.ts';
 import type { KeyLookup, StoredKey } from './key-lookup.ts';
-import { hashOf, readKey, sameHash } from './keys.ts';
+import { hashOf, type PresentedKey, readKey, sameHash } from './keys.ts';
 import type { LastUsed } from './last-used.ts';
 
 export interface AuthenticateDeps {
@@ -28,10 +29,15 @@ export function createAuthenticate({ adminApiKey, keys, lastUsed, verifyToken, c
   const admin: Caller = { name: 'admin', scopes: SCOPES, organizationId: null };
   const adminHash = hashOf(adminApiKey);
 
-  async function byKey(text: string, hash: string): Promise<Caller | null> {
-    const presented = readKey(text, hash);
-    if (!presented) return null;
-    const { id } = presented;
+  /** What can be told from the header alone. */
+  const read = briefly((authorization) => {
+    const text = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
+    if (text === undefined) return { text };
+    const hash = hashOf(text);
+    return { text, isAdmin: sameHash(hash, adminHash), presented: readKey(text, hash) };
+  });
+
+  async function byKey({ id, hash }: PresentedKey): Promise<Caller | null> {
     const key = await keys.find(id).catch(unavailable);
     if (!key || !sameHash(key.hash, hash) || key.revokedAt || (key.expiresAt && key.expiresAt <= clock())) return null;
     lastUsed.touch(id);
@@ -40,10 +46,9 @@ export function createAuthenticate({ adminApiKey, keys, lastUsed, verifyToken, c
   }
 
   return async (authorization) => {
-    const text = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+    const { text, isAdmin, presented } = read(authorization ?? '');
     if (text === undefined) return null;
-    const hash = hashOf(text);
-    if (sameHash(hash, adminHash)) return admin;
-    return (await byKey(text, hash)) ?? (await verifyToken?.(text)) ?? null;
+    if (isAdmin) return admin;
+    return (presented && (await byKey(presented))) ?? (await verifyToken?.(text)) ?? null;
   };
 }

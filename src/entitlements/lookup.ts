@@ -1,16 +1,25 @@
 // The hot path: the effective access of one user, for whoever asks. Look-ups of many callers travel in one prepared statement
 // (lib/gather.ts), a few statements at a time: what they have in common (the log's head, the lag of each organization, the
-// moment) is then found once, and nothing is remembered in between, so an answer is as fresh as one that was read alone. Each
-// asker carries its own tenant into the statement, and is only given rows of it (I6).
+// moment) is then found once. What a user may do is kept, and the statement is told which revision of it: Postgres sends it
+// again only when that is not the one any more, in the snapshot in which it finds all the rest. So an answer is as fresh as one
+// that was read alone. Each asker carries its own tenant into the statement, and is only given rows of it (I6).
 import type { Prepared, PreparedStatement } from '../db/prepared.ts';
 import { createGather } from '../lib/gather.ts';
-import type { Effective } from '../model/entitlement.ts';
+import { OPEN_END } from '../model/cursor.ts';
+import { NO_ACCESS } from '../model/entitlement.ts';
 import type { DirectoryState } from '../model/fact.ts';
-import { type EffectiveAnswer, toAnswer, type UserState } from './read.ts';
+import { createKeptAccess, type KeptVersion } from './kept-access.ts';
+import { answerOf, type EffectiveAnswer, type UserState } from './read.ts';
+import { FIELD, LINE } from './text-rows.ts';
 
 export interface EffectiveLookup {
   /** undefined: unknown or foreign. `tenant` null: every organization. */
   find(userId: string, tenant: string | null): Promise<EffectiveAnswer | undefined>;
+}
+
+export interface EffectiveLookupOptions {
+  /** For what is kept. */
+  maxBytes: number;
 }
 
 interface Asked {
@@ -18,28 +27,10 @@ interface Asked {
   tenant: string | null;
 }
 
-type FoundRow = [
-  asker: number,
-  userId: string,
-  organizationId: string,
-  userState: UserState,
-  directoryState: DirectoryState,
-  driftSuspected: boolean,
-  roles: string[] | null,
-  permissions: string[] | null,
-  reasons: Effective['reasons'] | null,
-];
-
-interface Found {
-  position: string;
-  readAt: string;
-  /** By organization. */
-  lags: Record<string, number> | null;
-  rows: FoundRow[] | null;
-}
-
 const MAX_ASKERS = 64;
 const MAX_WAIT_MS = 5_000;
+/** Of nothing: those of rows are from 0 to 1. */
+const NO_REVISION = -1;
 
 // Per asker: directory_user and directory by primary key, effective_entitlement by (user_id, to_position), refresh_task by primary
 // key. Once: change_log_head by primary key, and per organization one entry of the partial index on pending events.
@@ -50,34 +41,74 @@ export const LOOKUP: PreparedStatement = {
     SELECT position, now() AS at, (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = 'environment') AS waiting
     FROM change_log_head WHERE id = 1
   ), found AS MATERIALIZED (
-    SELECT a.asker, u.id, u.organization_id, u.state AS user_state, d.state AS directory_state,
-      u.drift_suspected OR EXISTS (SELECT 1 FROM refresh_task r WHERE r.user_id = u.id) AS drift_suspected, e.roles, e.permissions, e.reasons
-    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS a(user_id, tenant, asker)
+    SELECT u.organization_id, concat(a.asker, '${FIELD}', to_json(u.organization_id), '${FIELD}', u.state, '${FIELD}', d.state, '${FIELD}',
+      u.drift_suspected OR EXISTS (SELECT 1 FROM refresh_task r WHERE r.user_id = u.id), '${FIELD}', e.revision, '${FIELD}',
+      CASE WHEN e.revision <> a.revision THEN concat('{"roles":', to_json(e.roles), ',"permissions":', to_json(e.permissions), ',"reasons":', e.reasons, '}') END) AS line
+    FROM unnest($1::text[], $2::text[], $3::float8[]) WITH ORDINALITY AS a(user_id, tenant, revision, asker)
     JOIN directory_user u ON u.id = a.user_id AND (a.tenant IS NULL OR u.organization_id = a.tenant)
     JOIN directory d ON d.id = u.directory_id
-    LEFT JOIN effective_entitlement e ON e.user_id = u.id AND e.to_position = 9223372036854775807
+    LEFT JOIN effective_entitlement e ON e.user_id = u.id AND e.to_position = ${OPEN_END}
   ), lag AS (
     SELECT o.organization_id, coalesce(greatest(0, extract(epoch FROM head.at - least(head.waiting,
       (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = o.organization_id),
       (SELECT min(started_at) FROM wide_change WHERE organization_id = o.organization_id AND finished_at IS NULL))))::float8, 0) AS seconds
     FROM (SELECT DISTINCT organization_id FROM found) o CROSS JOIN head
   )
-  SELECT json_build_object('position', head.position::text, 'readAt', head.at,
-    'lags', (SELECT json_object_agg(organization_id, seconds) FROM lag),
-    'rows', (SELECT json_agg(json_build_array(asker, id, organization_id, user_state, directory_state, drift_suspected, roles, permissions, reasons))
-             FROM found))
+  SELECT concat_ws('${LINE}', concat(head.position, '${FIELD}', to_json(head.at), '${FIELD}', (SELECT json_object_agg(organization_id, seconds) FROM lag)),
+    (SELECT string_agg(line, '${LINE}') FROM found))
   FROM head`,
 };
 
-export function createEffectiveLookup(prepared: Prepared): EffectiveLookup {
+export function createEffectiveLookup(prepared: Prepared, { maxBytes }: EffectiveLookupOptions): EffectiveLookup {
+  const kept = createKeptAccess(maxBytes);
+
   const ask = async (take: () => readonly Asked[]): Promise<(EffectiveAnswer | undefined)[]> => {
     let asked: readonly Asked[] = [];
+    // Held until the answer is there: meanwhile others may make room.
+    let held: (KeptVersion | undefined)[] = [];
     const text = await prepared.run(LOOKUP, () => {
       asked = take();
-      return [asked.map(({ userId }) => userId), asked.map(({ tenant }) => tenant)];
+      held = asked.map(({ userId }) => kept.of(userId));
+      return [
+        asked.map(({ userId }) => userId),
+        asked.map(({ tenant }) => tenant),
+        held.map((version) => version?.revision ?? NO_REVISION),
+      ];
     });
-    return answersTo(asked, text);
+    return answersTo(asked, held, text ?? '');
   };
+
+  function answersTo(asked: readonly Asked[], held: readonly (KeptVersion | undefined)[], text: string): (EffectiveAnswer | undefined)[] {
+    const [head = '', ...lines] = text.split(LINE);
+    const [position = '', at = '', lags = ''] = head.split(FIELD);
+    const lagOf = lags === '' ? {} : (JSON.parse(lags) as Record<string, number>);
+    const common = { position: BigInt(position), readAt: new Date(at.slice(1, -1)) };
+    const answers: (EffectiveAnswer | undefined)[] = new Array(asked.length).fill(undefined);
+    for (const line of lines) {
+      const [asker, organization = '', userState, directoryState, driftSuspected, revision = '', content = ''] = line.split(FIELD);
+      const index = Number(asker) - 1;
+      const { userId, tenant } = asked[index] as Asked;
+      const organizationId = JSON.parse(organization) as string;
+      if (tenant !== null && tenant !== organizationId) continue;
+      const stored =
+        revision === '' ? undefined : content === '' ? (held[index] as KeptVersion) : kept.keep(userId, Number(revision), content);
+      answers[index] = answerOf(
+        {
+          ...common,
+          userId,
+          organizationId,
+          userState: userState as UserState,
+          directoryState: directoryState as DirectoryState,
+          driftSuspected: driftSuspected === 't',
+          lagSeconds: lagOf[organizationId] ?? 0,
+        },
+        stored?.effective ?? NO_ACCESS,
+        stored?.texts,
+      );
+    }
+    return answers;
+  }
+
   const gathered = createGather({ lanes: prepared.size, maxKeys: MAX_ASKERS, maxWaitMs: MAX_WAIT_MS, send: ask });
   return {
     async find(userId, tenant) {
@@ -87,31 +118,4 @@ export function createEffectiveLookup(prepared: Prepared): EffectiveLookup {
       return gathered(asked);
     },
   };
-}
-
-function answersTo(asked: readonly Asked[], text: string | null): (EffectiveAnswer | undefined)[] {
-  const { position: head, readAt: at, lags, rows } = JSON.parse(text ?? '{}') as Partial<Found>;
-  const answers: (EffectiveAnswer | undefined)[] = asked.map(() => undefined);
-  const position = BigInt(head ?? 0);
-  const readAt = new Date(at ?? 0);
-  for (const row of rows ?? []) {
-    const [asker, userId, organizationId, userState, directoryState, driftSuspected, roles, permissions, reasons] = row;
-    const { tenant } = asked[asker - 1] as Asked;
-    if (tenant !== null && tenant !== organizationId) continue;
-    const lagSeconds = lags?.[organizationId] ?? 0;
-    answers[asker - 1] = toAnswer({
-      userId,
-      organizationId,
-      userState,
-      directoryState,
-      driftSuspected,
-      roles,
-      permissions,
-      reasons,
-      position,
-      lagSeconds,
-      readAt,
-    });
-  }
-  return answers;
 }

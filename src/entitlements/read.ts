@@ -1,7 +1,8 @@
 // Effective access of users with its freshness, in one statement, so that the answer and the revision that it names are of one
 // snapshot. Look-ups of single users, the hot path, are in lookup.ts.
 import type { Db } from '../db/client.ts';
-import type { Position } from '../model/cursor.ts';
+import type { KeptTexts } from '../lib/kept-texts.ts';
+import { OPEN_END, type Position } from '../model/cursor.ts';
 import { type Effective, type EntitlementPath, NO_ACCESS } from '../model/entitlement.ts';
 import type { DirectoryState, SourceUserState } from '../model/fact.ts';
 
@@ -21,24 +22,17 @@ export interface EffectiveAnswer {
   organizationId: string;
   userState: UserState;
   effective: Effective;
+  /** Made of `effective` and of nothing else; absent where that is not kept. */
+  texts?: KeptTexts | undefined;
   freshness: Freshness;
   /** When it was read, by the clock of the database: what has expired by then is not in force. */
   readAt: Date;
 }
 
-interface Row {
-  userId: string;
-  organizationId: string;
-  userState: UserState;
-  directoryState: DirectoryState;
-  driftSuspected: boolean;
-  roles: string[] | null;
-  permissions: string[] | null;
-  reasons: Effective['reasons'] | null;
-  position: Position;
-  lagSeconds: number;
-  readAt: Date;
-}
+/** All but what the user may do. */
+type Facts = Pick<EffectiveAnswer, 'userId' | 'organizationId' | 'userState' | 'readAt'> & Freshness;
+
+type Row = Facts & { [K in keyof Effective]: Effective[K] | null };
 
 // Per user: directory_user and directory by primary key, effective_entitlement by (user_id, to_position); change_log_head by
 // primary key; the oldest pending event of the organization and that of the environment, one entry each of the partial index on
@@ -55,7 +49,7 @@ export const FRESHNESS_COLUMNS = `
 const EFFECTIVE = `
   SELECT ${FRESHNESS_COLUMNS}, e.roles, e.permissions, e.reasons
   FROM directory_user u JOIN directory d ON d.id = u.directory_id
-  LEFT JOIN effective_entitlement e ON e.user_id = u.id AND e.to_position = 9223372036854775807
+  LEFT JOIN effective_entitlement e ON e.user_id = u.id AND e.to_position = ${OPEN_END}
   WHERE u.id = ANY($1::text[]) AND ($2::text IS NULL OR u.organization_id = $2)`;
 
 /** Unknown and foreign ids are missing from the map. `tenant` null: every organization. */
@@ -65,15 +59,20 @@ export async function readEffective(db: Db, userIds: readonly string[], tenant: 
   return new Map(rows.map((row) => [row.userId, toAnswer(row)]));
 }
 
-export function toAnswer(row: Row): EffectiveAnswer {
-  const { userId, organizationId, userState, directoryState, driftSuspected, position, lagSeconds, readAt } = row;
-  const { roles, permissions, reasons } = row;
-  const stored = roles && permissions && reasons ? { roles, permissions, reasons } : NO_ACCESS;
+export function toAnswer({ roles, permissions, reasons, ...facts }: Row): EffectiveAnswer {
+  return answerOf(facts, roles && permissions && reasons ? { roles, permissions, reasons } : NO_ACCESS);
+}
+
+/** `texts`: of what is stored. */
+export function answerOf(facts: Facts, stored: Effective, texts?: KeptTexts): EffectiveAnswer {
+  const { userId, organizationId, userState, directoryState, driftSuspected, position, lagSeconds, readAt } = facts;
+  const effective = inForceAt(stored, readAt);
   return {
     userId,
     organizationId,
     userState,
-    effective: inForceAt(stored, readAt),
+    effective,
+    texts: effective === stored ? texts : undefined,
     freshness: { position, lagSeconds, directoryState, driftSuspected },
     readAt,
   };

@@ -5,6 +5,7 @@ import type { Tx } from '../db/client.ts';
 import { type Effective, NO_ACCESS } from '../model/entitlement.ts';
 import type { AccessFacts } from './compute.ts';
 import { MAPPINGS_OF, ROLES_OF, type RoleAndMappingRows } from './organization-catalog.ts';
+import { FIELD, LINE } from './text-rows.ts';
 
 /** Holders of the roles, and members of the groups, in one organization. */
 export interface Reach {
@@ -29,10 +30,6 @@ export interface UserPage {
   /** Of the last user that was looked at; null: nobody is left. */
   last: string | null;
 }
-
-// JSON text has no raw control characters.
-const FIELD = '\u001f';
-const LINE = '\u001e';
 
 // Users by (organization_id, id), and that alone, then their rows by primary key; memberships and versions by their primary keys, from each user; grants by (user_id). Groups of
 // the organization that are mapped, or were.

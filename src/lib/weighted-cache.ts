@@ -1,6 +1,9 @@
 // Keeps what was used last, up to a sum of weights. For keys that a stranger chooses: a number of entries bounds nothing.
+import { LRUCache } from 'lru-cache';
+
 export interface WeightedCache<V> {
   get(key: string): V | undefined;
+  /** Weighs it, also when it was there before: it may have grown. */
   set(key: string, value: V): void;
 }
 
@@ -10,31 +13,13 @@ export interface WeightedCacheOptions<V> {
 }
 
 export function createWeightedCache<V>({ maxWeight, weigh }: WeightedCacheOptions<V>): WeightedCache<V> {
-  // In order of use: a Map remembers when a key was put in.
-  const entries = new Map<string, { value: V; weight: number }>();
-  let total = 0;
-  const remove = (key: string): void => {
-    total -= entries.get(key)?.weight ?? 0;
-    entries.delete(key);
-  };
+  const entries = new LRUCache<string, V & {}>({ maxSize: maxWeight, sizeCalculation: (value, key) => weigh(key, value) });
   return {
-    get(key) {
-      const entry = entries.get(key);
-      if (!entry) return undefined;
-      entries.delete(key);
-      entries.set(key, entry);
-      return entry.value;
-    },
+    get: (key) => entries.get(key),
     set(key, value) {
-      remove(key);
-      const weight = weigh(key, value);
-      if (weight > maxWeight) return;
-      entries.set(key, { value, weight });
-      total += weight;
-      for (const oldest of entries.keys()) {
-        if (total <= maxWeight) return;
-        remove(oldest);
-      }
+      // The same value alone would not be weighed again.
+      entries.delete(key);
+      entries.set(key, value as V & {});
     },
   };
 }

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import type { Authenticate, Caller } from '../auth/caller.ts';
 import { AccessError } from '../errors.ts';
+import { briefly } from '../lib/briefly.ts';
 import { addressKey } from './client-address.ts';
 import type { Limits } from './limits.ts';
 import { createRateLimit } from './rate-limit.ts';
@@ -30,13 +31,14 @@ export function createAdmission(authenticate: Authenticate, limits: Limits, coun
   const webhooks = limit('webhooks', limits.webhooksPerMinute);
   const goodUntilMs = new Map<string, number>();
   const places = new Map<string, number>();
-  const byAddress = (address: string) => `address:${addressKey(address)}`;
+  const byAddress = briefly((address) => `address:${addressKey(address)}`);
+  const digestOf = briefly((authorization) => hash('sha256', authorization, 'base64'));
   const byCaller = ({ credential, name }: Caller) =>
     credential === undefined ? `name:${name}` : credential.kind === 'key' ? `key:${credential.id}` : `subject:${credential.subject}`;
 
   return {
     async authenticate(address, authorization) {
-      const digest = hash('sha256', authorization ?? '', 'base64');
+      const digest = digestOf(authorization ?? '');
       if (!((goodUntilMs.get(digest) ?? 0) > Date.now())) failures.check(byAddress(address));
       const caller = await authenticate(authorization);
       if (caller) {

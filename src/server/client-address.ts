@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { createAddressList } from '../lib/address-list.ts';
+import { briefly } from '../lib/briefly.ts';
 
 export type AddressOf = (req: IncomingMessage) => string;
 
@@ -10,6 +11,7 @@ export function createAddressOf(trustedProxies: readonly string[]): AddressOf {
   const trusted = createAddressList(trustedProxies);
   return (req) => {
     let address = plain(req.socket.remoteAddress ?? '');
+    if (!trusted.has(address)) return address;
     const hops = String(req.headers['x-forwarded-for'] ?? '').split(',');
     while (trusted.has(address)) {
       const next = plain(hops.pop()?.trim() ?? '');
@@ -21,11 +23,12 @@ export function createAddressOf(trustedProxies: readonly string[]): AddressOf {
 }
 
 /** A dual-stack socket shows IPv4 peers as ::ffff:192.0.2.1; some proxies append a port. */
-const plain = (address: string): string =>
+const plain = briefly((address) =>
   address
     .replace(/^::ffff:(?=\d+\.)/i, '')
     .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
-    .replace(/^\[(.+)\](:\d+)?$/, '$1');
+    .replace(/^\[(.+)\](:\d+)?$/, '$1'),
+);
 
 /** What limits count by: one subscriber of IPv6 has a whole /64 to send from. */
 export function addressKey(address: string): string {

@@ -241,7 +241,7 @@ describe('a fault of ours', () => {
     const nowhere = { url: 'postgres://nobody@127.0.0.1:1/none', statementTimeoutMs: 1_000, applicationName: 'test' };
     const { db, close } = openDb({ ...nowhere, poolSize: 1 });
     const prepared = openPrepared({ ...nowhere, size: 1 });
-    const lonely = await startApi({ db, lookup: createEffectiveLookup(prepared) });
+    const lonely = await startApi({ db, lookup: createEffectiveLookup(prepared, { maxBytes: 1024 * 1024 }) });
     try {
       expect(await lonely.codes(UsersDocument, {})).toEqual(['UNAVAILABLE']);
       expect(await lonely.codes(UserEntitlementsDocument, { userId: 'user_ada' })).toEqual(['UNAVAILABLE']);

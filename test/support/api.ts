@@ -68,7 +68,7 @@ export async function startApi(given: Over | ((node: FeedNode) => Over) = {}): P
   const log: Logger = createLogger('error', { write: (line) => void logged.push(line) });
   const server = createHttpServer({
     db: node.db,
-    lookup: createEffectiveLookup(prepared),
+    lookup: createEffectiveLookup(prepared, { maxBytes: 16 * 1024 * 1024 }),
     authenticate: async (authorization) => CALLERS[/^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? ''] ?? authenticate(authorization),
     revalidation,
     log,

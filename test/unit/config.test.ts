@@ -30,6 +30,7 @@ it('an empty environment starts with stand-ins, and says which', () => {
       "dataDir": ".data",
       "databasePoolSize": 10,
       "databaseUrl": null,
+      "entitlementCacheMb": 128,
       "eventRetentionDays": 30,
       "failpoints": null,
       "health": {

@@ -28,16 +28,21 @@ afterAll(async () => {
   await core?.close();
 });
 
+const KEPT = { maxBytes: 1024 * 1024 };
+
 const lookup = () =>
-  createEffectiveLookup({
-    ...prepared,
-    run: (statement, values) =>
-      prepared.run(statement, () => {
-        const given = values();
-        sent.push(given[0] as string[]);
-        return given;
-      }),
-  });
+  createEffectiveLookup(
+    {
+      ...prepared,
+      run: (statement, values) =>
+        prepared.run(statement, () => {
+          const given = values();
+          sent.push(given[0] as string[]);
+          return given;
+        }),
+    },
+    KEPT,
+  );
 
 test('callers of different organizations in one statement see nothing of each other', async () => {
   sent.length = 0;
@@ -52,20 +57,27 @@ test('callers of different organizations in one statement see nothing of each ot
   expect(sent).toHaveLength(1);
   for (const [index, [id, tenant]] of asked.entries()) {
     const alone = (await readEffective(core.db, [id], tenant)).get(id);
-    expect({ id, tenant, answer: answers[index] && { ...answers[index], readAt: null } }).toEqual({
+    expect({ id, tenant, answer: answers[index] && { ...answers[index], readAt: null, texts: null } }).toEqual({
       id,
       tenant,
-      answer: alone && { ...alone, readAt: null },
+      answer: alone && { ...alone, readAt: null, texts: null },
     });
   }
   expect(answers.filter(Boolean)).toHaveLength(10);
 });
 
 test('even if the statement gave it a row of another organization, an asker would not get it', async () => {
-  const careless = createEffectiveLookup({
-    ...prepared,
-    run: (statement, values) => prepared.run(statement, () => [values()[0], [null, null]]),
-  });
+  const careless = createEffectiveLookup(
+    {
+      ...prepared,
+      run: (statement, values) =>
+        prepared.run(statement, () => {
+          const [userIds, tenants, revisions] = values() as [string[], string[], number[]];
+          return [userIds, tenants.map(() => null), revisions];
+        }),
+    },
+    KEPT,
+  );
   expect((await Promise.all([careless.find('ann', 'org_2'), careless.find('ann', 'org_1')])).map((answer) => answer?.userId)).toEqual([
     undefined,
     'ann',
@@ -149,7 +161,7 @@ test('a statement that takes too long, a lost connection and a database that is 
   const away = openPrepared({ url: 'postgres://nobody@127.0.0.1:1/none', size: 1, statementTimeoutMs: 500, applicationName: 'test' });
   expect(
     isOutage(
-      await createEffectiveLookup(away)
+      await createEffectiveLookup(away, KEPT)
         .find('ann', null)
         .catch((error: unknown) => error),
     ),
