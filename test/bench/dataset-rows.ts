@@ -157,8 +157,8 @@ const EFFECTIVE = `
          '${CATALOG_AT}', '{"kind":"CATALOG_CHANGE","actor":"${ACTOR}"}'
   FROM person JOIN access USING (organization, first, step) ORDER BY n;
   INSERT INTO entitlement_change (position, organization_id, directory_id, user_id, granted_permissions, revoked_permissions, granted_roles, revoked_roles,
-                                  cause_kind, actor, occurred_at, recorded_at, published_at)
-  SELECT from_position, organization_id, directory_id, user_id, permissions, '{}', roles, '{}', 'CATALOG_CHANGE', '${ACTOR}', '${CATALOG_AT}', now(), now()
+                                  cause_kind, actor, occurred_at, recorded_at)
+  SELECT from_position, organization_id, directory_id, user_id, permissions, '{}', roles, '{}', 'CATALOG_CHANGE', '${ACTOR}', '${CATALOG_AT}', now()
   FROM effective_entitlement ORDER BY from_position;
   UPDATE change_log_head SET position = (SELECT count(*) FROM entitlement_change), relayed_position = (SELECT count(*) FROM entitlement_change)`;
 

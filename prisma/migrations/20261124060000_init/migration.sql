@@ -360,7 +360,6 @@ CREATE TABLE "entitlement_change" (
     "reason" TEXT COLLATE "C",
     "occurred_at" TIMESTAMPTZ(3) NOT NULL,
     "recorded_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    "published_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "entitlement_change_pkey" PRIMARY KEY ("position")
 );
