@@ -76,7 +76,7 @@ function peakOf(pid: number | undefined): number {
   return Number(kilobytes) * 1_024;
 }
 
-/** A file of peers/ or ../tutorial/ that reads all pages, or the first `MAX_EVENTS`, and then prints `done EVENTS SECONDS`. */
+/** A file of peers/ or ../tutorial/ that reads all pages, or works for `MAX_SECONDS`, and then prints `done EVENTS SECONDS`. */
 export async function runPeer(file: string, env: Record<string, string>): Promise<number> {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const [program = '', ...args] = onCore(SERVER_CORE, [process.execPath, '--max-old-space-size=8000', path]);

@@ -13,8 +13,10 @@ export interface Subscribers {
     variables: readonly object[];
     greets: boolean;
   }): Promise<void>;
-  /** Publishes one change, or has it published, and waits until it was delivered so many times. */
-  round(count: number, publish: Publication | (() => Promise<void>)): Promise<Deliveries>;
+  /** Publishes changes, or has them published, until one has come to everybody: not every server says when a subscription has begun. */
+  rollCall(publish: Publish): Promise<void>;
+  /** Publishes one change, and waits until it was delivered so many times. */
+  round(count: number, publish: Publish): Promise<Deliveries>;
   close(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -25,6 +27,9 @@ export interface Publication {
   change: object;
 }
 
+/** Answers when it was handed to Redis, by the clock of `now`. */
+export type Publish = Publication | (() => Promise<number>);
+
 export interface Deliveries {
   /** Milliseconds from the publication to each arrival. */
   latencies: number[];
@@ -34,7 +39,9 @@ export interface Deliveries {
 
 const PROGRAM = fileURLToPath(new URL('peers/subscribers.js', import.meta.url));
 const PATIENCE_MS = 60_000;
-const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+const ROLL_CALLS = 5;
+/** Milliseconds of the machine's monotonic clock, the same in every process. */
+export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 export function startSubscribers(): Subscribers {
   const child: ChildProcess = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -58,19 +65,26 @@ export function startSubscribers(): Subscribers {
     return reply;
   };
 
+  async function tell<T extends object>(what: 'roll' | 'round', question: object, publish: Publish): Promise<T> {
+    if (typeof publish !== 'function') return ask<T>({ [what]: { ...question, publish } });
+    await ask({ [what]: question });
+    const told = answer<T>();
+    const publishedAt = await publish();
+    return { ...(await told), publishedAt };
+  }
+
   return {
     open: async (options) => void (await ask({ open: options })),
+    async rollCall(publish) {
+      for (let time = 0; time < ROLL_CALLS; time += 1) if ((await tell<{ missing: number }>('roll', {}, publish)).missing === 0) return;
+      throw new Error('subscriptions have not begun');
+    },
     async round(count, publish) {
-      const byUs = typeof publish === 'function';
-      if (!byUs) {
-        const told = await ask<{ publishedAt: number; arrivals: number[]; bytes: number }>({ round: { count, publish } });
-        return { latencies: told.arrivals.map((at) => at - told.publishedAt), bytes: told.bytes };
-      }
-      await ask({ round: { count } });
-      const all = answer<{ arrivals: number[]; bytes: number }>();
-      const publishedAt = now();
-      await publish();
-      const { arrivals, bytes } = await all;
+      const { publishedAt, arrivals, bytes } = await tell<{ publishedAt: number; arrivals: number[]; bytes: number }>(
+        'round',
+        { count },
+        publish,
+      );
       return { latencies: arrivals.map((at) => at - publishedAt), bytes };
     },
     close: async () => void (await ask({ close: true })),

@@ -1,7 +1,7 @@
 // Ingest as a tutorial would do it: one page after the other, for each event one transaction of Prisma's with upserts, the event
 // itself and the cursor. Access is computed as a tutorial would, when it is asked for: nothing is derived here, neither
 // entitlements nor a change log nor intervals; that is its advantage, as are the missing checks of versions and tombstones,
-// of which the columns that it must fill hold the event's id. Reads MAX_EVENTS events, then prints `done EVENTS SECONDS`.
+// of which the columns that it must fill hold the event's id. Works for MAX_SECONDS, then prints `done EVENTS SECONDS`.
 import { openDb, type Tx } from '../../src/db/client.ts';
 
 interface Thing {
@@ -30,7 +30,7 @@ interface SourceEvent {
   created_at: string;
 }
 
-const { DATABASE_URL = '', SOURCE = '', MAX_EVENTS = '2000' } = process.env;
+const { DATABASE_URL = '', SOURCE = '', MAX_SECONDS = '5' } = process.env;
 const TYPES = ['activated', 'deleted', 'user.created', 'user.updated', 'user.deleted', 'group.created', 'group.updated', 'group.deleted']
   .concat('group.user_added', 'group.user_removed')
   .map((type) => `dsync.${type}`)
@@ -146,14 +146,18 @@ async function handle(event: SourceEvent): Promise<void> {
 }
 
 const startedAt = performance.now();
+const isTimeLeft = (): boolean => performance.now() - startedAt < Number(MAX_SECONDS) * 1_000;
 let count = 0;
-for (let after: string | null = ''; after !== null && count < Number(MAX_EVENTS); ) {
+for (let after: string | null = ''; after !== null && isTimeLeft(); ) {
   const answer: Response = await fetch(`${SOURCE}/events?events=${TYPES}&limit=100${after && `&after=${after}`}`, {
     headers: { authorization: 'Bearer sk_fake_workos' },
   });
   const page = (await answer.json()) as { data: SourceEvent[]; list_metadata: { after: string | null } };
-  for (const event of page.data) await handle(event);
-  count += page.data.length;
+  for (const event of page.data) {
+    if (!isTimeLeft()) break;
+    await handle(event);
+    count += 1;
+  }
   after = page.list_metadata.after;
 }
 process.stdout.write(`done ${count} ${(performance.now() - startedAt) / 1_000}\n`);

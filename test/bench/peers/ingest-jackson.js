@@ -1,10 +1,11 @@
 // @boxyhq/saml-jackson's directory sync over its Postgres engine, fed the first people of the same company as a SCIM directory
 // pushes them: POST for each user, and for each group when its first member comes, PATCH for each membership. Without HTTP in between and without webhooks to send,
 // both to its advantage; one request after the other, as a provider sends them about one directory. Pages are read from the same
-// source first; the clock runs while they are handed over. Counted are the events that have become requests.
+// source first; the clock runs while they are handed over, for MAX_SECONDS. Counted are the events that have become requests.
 import jackson from '@boxyhq/saml-jackson';
 
-const { DATABASE_URL, SOURCE, MAX_EVENTS = '600' } = process.env;
+const { DATABASE_URL, SOURCE, MAX_SECONDS = '5' } = process.env;
+const MORE_THAN_IT_CAN = 5_000;
 const silent = { info() {}, error() {}, warn() {}, debug() {} };
 
 const { directorySyncController } = await (jackson.controllers ?? jackson.default)({
@@ -17,7 +18,7 @@ const { directorySyncController } = await (jackson.controllers ?? jackson.defaul
 
 const TYPES = 'dsync.activated,dsync.user.created,dsync.group.user_added';
 const events = [];
-for (let after = ''; after !== null && events.length < Number(MAX_EVENTS); ) {
+for (let after = ''; after !== null && events.length < MORE_THAN_IT_CAN; ) {
   const answer = await fetch(`${SOURCE}/events?events=${TYPES}&limit=100${after && `&after=${after}`}`, {
     headers: { authorization: 'Bearer sk_fake_workos' },
   });
@@ -75,6 +76,11 @@ async function hand({ event, data }) {
 }
 
 const startedAt = performance.now();
-for (const event of events) await hand(event);
-process.stdout.write(`done ${events.length} ${(performance.now() - startedAt) / 1_000}\n`);
+let count = 0;
+for (const event of events) {
+  if (performance.now() - startedAt > Number(MAX_SECONDS) * 1_000) break;
+  await hand(event);
+  count += 1;
+}
+process.stdout.write(`done ${count} ${(performance.now() - startedAt) / 1_000}\n`);
 process.exit(0);

@@ -4,7 +4,7 @@
 // cursor and all that follows go into one transaction per BATCH events. Only final rows are written, none is altered later.
 import pg from 'pg';
 
-const { DATABASE_URL, RECORDED, SOURCE, BATCH = '250', MAX_EVENTS = 'Infinity' } = process.env;
+const { DATABASE_URL, RECORDED, SOURCE, BATCH = '250' } = process.env;
 const batchSize = Number(BATCH);
 
 /** Table → the event that a row came of. */
@@ -101,7 +101,7 @@ for (let next = fetchPage(null); next; ) {
   const page = await next;
   const { after } = page.list_metadata;
   waiting.push(...page.data);
-  const ends = after === null || count + waiting.length >= Number(MAX_EVENTS);
+  const ends = after === null;
   next = ends ? null : fetchPage(after);
   while (waiting.length >= batchSize || (ends && waiting.length > 0)) {
     const batch = waiting.slice(0, batchSize);

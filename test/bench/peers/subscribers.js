@@ -2,7 +2,8 @@
 // servers that are compared, and then only the client would be measured. Forked; answers one message after the other:
 //
 //   { open: { url, authorization, count, query, variables: [one for each, in turn] } }    → { opened }
-//   { round: { count, publish?: { how, redisUrl, change } } }                             → { publishedAt, arrivals }
+//   { roll: { publish?: { how, redisUrl, change } } }                                      → { missing }, to whom it did not come
+//   { round: { count, publish? } }                                                         → { publishedAt, arrivals }
 //   { close: true }                                                                        → {}
 //
 // Times are milliseconds of the machine's monotonic clock, the same in every process.
@@ -11,6 +12,8 @@ import { connect } from 'node:net';
 import { createPublish } from './publish.js';
 
 const CONNECTING_AT_A_TIME = 64;
+const QUIET_MS = 1_500;
+const PATIENCE_MS = 45_000;
 const CHANGE = Buffer.from('"EntitlementChange"');
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
@@ -20,8 +23,17 @@ let arrived = 0;
 let whenAll;
 let bytesOfOne = 0;
 
-function onChange(payloadBytes) {
+/** Who has nothing yet of a roll call, while there is one. */
+let missing = null;
+let lastAt = 0;
+
+function onChange(socket, payloadBytes) {
   bytesOfOne = payloadBytes;
+  if (missing) {
+    missing.delete(socket);
+    lastAt = now();
+    return;
+  }
   if (arrived < arrivals.length) arrivals[arrived] = now();
   arrived += 1;
   if (arrived === arrivals.length) whenAll?.();
@@ -72,7 +84,7 @@ function subscribe({ host, port, authorization, query, variables, greets }) {
     const read = reader((opcode, payload) => {
       if (opcode === 9) return socket.write(frame(10, Buffer.from(payload)));
       if (opcode === 8) return reject(new Error(`the server closed a socket: ${payload.length > 1 ? payload.readUInt16BE(0) : ''}`));
-      if (payload.includes(CHANGE)) return onChange(payload.length);
+      if (payload.includes(CHANGE)) return onChange(socket, payload.length);
       const { type, payload: told } = JSON.parse(payload.toString());
       if (type === 'connection_ack') {
         socket.write(text({ id: '1', type: 'subscribe', payload: { query, variables } }));
@@ -129,20 +141,39 @@ async function open({ url, authorization, count, query, variables, greets }) {
 
 const publishers = new Map();
 
+/** undefined: the parent publishes, when it is told that we are ready. */
+async function publisherOf(publish) {
+  if (!publish) return () => process.send({ ready: true });
+  const key = `${publish.how} ${publish.redisUrl}`;
+  if (!publishers.has(key)) publishers.set(key, await createPublish(publish));
+  return () => publishers.get(key)(publish.change);
+}
+
+/** Not every server says when a subscription has begun: what comes to all says so. */
+async function roll({ publish }) {
+  const tell = await publisherOf(publish);
+  missing = new Set(sockets);
+  lastAt = now();
+  tell();
+  while (now() - lastAt < QUIET_MS) await new Promise((resolve) => setTimeout(resolve, QUIET_MS / 10));
+  const { size } = missing;
+  missing = null;
+  return { missing: size };
+}
+
 async function round({ count, publish }) {
+  const tell = await publisherOf(publish);
   arrivals = new Float64Array(count);
   arrived = 0;
-  const all = new Promise((resolve) => {
+  let impatient;
+  const all = new Promise((resolve, reject) => {
     whenAll = resolve;
+    impatient = setTimeout(() => reject(new Error(`it came to ${arrived} of ${count} within ${PATIENCE_MS} ms`)), PATIENCE_MS);
   });
-  let publishedAt = 0;
-  if (publish) {
-    const key = `${publish.how} ${publish.redisUrl}`;
-    if (!publishers.has(key)) publishers.set(key, await createPublish(publish));
-    publishedAt = now();
-    publishers.get(key)(publish.change);
-  } else process.send({ ready: true });
+  const publishedAt = now();
+  tell();
   await all;
+  clearTimeout(impatient);
   whenAll = undefined;
   return { publishedAt, arrivals: [...arrivals], bytes: bytesOfOne };
 }
@@ -157,6 +188,7 @@ async function close() {
 process.on('message', async (message) => {
   try {
     if (message.open) process.send(await open(message.open));
+    else if (message.roll) process.send(await roll(message.roll));
     else if (message.round) process.send(await round(message.round));
     else process.send(await close());
   } catch (error) {

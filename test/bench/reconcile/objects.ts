@@ -1,4 +1,4 @@
-// WorkOS objects of the directory that test/bench/reconcile.ts compares.
+// WorkOS objects of the directory that run.ts compares.
 type Json = Record<string, unknown>;
 
 const EARLY = '2025-01-01T00:00:00.000Z';
@@ -47,3 +47,8 @@ export const member = (user: Json, id: string): Json => ({ directory_id: DIRECTO
 
 /** Each is in two groups. */
 export const groupsOf = (n: number, groups: number): string[] => [...new Set([n % groups, (n * 7 + 13) % groups])].map(groupId);
+
+export interface Size {
+  users: number;
+  groups: number;
+}

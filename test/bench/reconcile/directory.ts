@@ -1,10 +1,10 @@
-// The fake WorkOS of test/bench/reconcile.ts, as a process of its own: one directory of so many users and groups, of which no
+// The fake WorkOS of run.ts, as a process of its own: one directory of so many users and groups, of which no
 // event tells (they are older than what the Events API keeps). Prints its address when the directory stands.
 //
-//   node test/bench/reconcile-directory.ts USERS GROUPS
-import { startFakeWorkos } from '../../src/fake-workos/server.ts';
-import { createLogger } from '../../src/log.ts';
-import { directory, groupId, groupObject, groupsOf, member, userObject } from './reconcile-objects.ts';
+//   node test/bench/reconcile/directory.ts USERS GROUPS
+import { startFakeWorkos } from '../../../src/fake-workos/server.ts';
+import { createLogger } from '../../../src/log.ts';
+import { directory, groupId, groupObject, groupsOf, member, userObject } from './objects.ts';
 
 const [users = 0, groups = 0] = process.argv.slice(2).map(Number);
 const fake = await startFakeWorkos({ log: createLogger('error'), source: { kind: 'scripted' }, holdBackMs: 1_000 });
