@@ -16,7 +16,8 @@ import type { Observation } from '../model/fact.ts';
 import { classifyFailure, RETRY_DELAYS_MS } from './failure.ts';
 import { fold } from './fold.ts';
 import { foldCatalogFact } from './fold-catalog.ts';
-import { loadWorkingSet, staysWithin } from './load-working-set.ts';
+import { loadWorkingSet } from './load-working-set.ts';
+import { staysWithin } from './named-in-facts.ts';
 import { isCatalogType, parseEvent, type StoredEvent } from './parse-event.ts';
 import { saveWorkingSet } from './save-working-set.ts';
 import { settleEvents, type Verdict } from './settle-events.ts';
@@ -199,7 +200,7 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
         await failpoint('folded');
         for (const outcome of folded.outcomes) verdicts.set(outcome.id, outcome);
         await settleEvents(tx, [...verdicts.values()]);
-        const changes = await storeTransitions(tx, folded.transitions);
+        const changes = (await storeTransitions(tx, folded.transitions)).length;
         const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
         settled = taken.map(({ id, type, traceId }) => ({ id, type, traceId, status: verdicts.get(id)?.status ?? 'IGNORED' }));
         return {
@@ -266,7 +267,7 @@ export async function applyFacts(
     const transitions = await foldStated(tx, within, facts);
     if (!transitions) return undefined;
     await alongside(tx);
-    return storeTransitions(tx, transitions);
+    return (await storeTransitions(tx, transitions)).length;
   });
 }
 

@@ -1,34 +1,72 @@
-// Inbox facts → the rows that they may touch, in a fixed number of statements however many facts there are.
-// What is loaded beyond the entities named: the members of a group whose name or existence may alter, everybody in a
-// directory or organization whose state may alter, and for every user loaded all that the user's access is computed from.
+// Inbox facts → the rows that they may touch, in one statement however many facts there are; once more where what is stored says
+// that they touch more than they name (named-in-facts.ts). For every user loaded, all that the user's access is computed from.
 import type { Tx } from '../db/client.ts';
-import { loadCatalogs } from '../entitlements/organization-catalog.ts';
+import {
+  createOrganizationCatalog,
+  MAPPINGS_OF,
+  type MappingRow,
+  type OrganizationCatalog,
+  ROLES_OF,
+  type RoleRow,
+} from '../entitlements/organization-catalog.ts';
 import type { Effective } from '../model/entitlement.ts';
-import type { Fact, Observation } from '../model/fact.ts';
+import type { Observation } from '../model/fact.ts';
+import { alteredGroups, type Named, namesIn, wholeDirectories } from './named-in-facts.ts';
 import type { DirectoryRow, GrantFacts, GroupRow, MembershipRow, OrganizationRow, UserRow, WorkingSet } from './working-set.ts';
-import { createWorkingSet, directoryStateOf, isUntold, putMembership } from './working-set.ts';
+import { createWorkingSet, putMembership } from './working-set.ts';
 
-const ORGANIZATIONS = `
-  SELECT id, name, source_updated_at AS "sourceUpdatedAt", source_version AS "sourceVersion", alive_version AS "aliveVersion", deleted_version AS "deletedVersion"
-  FROM organization WHERE id = ANY($1::text[])`;
+const list = (rows: string): string => `(SELECT coalesce(json_agg(r), '[]') FROM (${rows}) AS r)`;
+const idsOf = (name: string): string => `ARRAY(SELECT id FROM ${name})`;
+const given = (parameter: number): string => `ARRAY(SELECT unnest($${parameter}::text[]))`;
 
-const DIRECTORIES = `
-  SELECT id, organization_id AS "organizationId", name, type, source_state AS "sourceState", source_updated_at AS "sourceUpdatedAt", source_version AS "sourceVersion",
-         alive_version AS "aliveVersion", deleted_version AS "deletedVersion", imported_version AS "importedVersion"
-  FROM directory WHERE id = ANY($1::text[]) OR organization_id = ANY($2::text[])`;
+// One row of lists, all by primary keys: directories $1, organizations $2, users $4, groups $5, and the groups of the memberships;
+// everything of whole organizations $3 and directories $6 by (organization_id), and (directory_id, id) or (directory_id, version).
+// Removed memberships only where the facts name their group, and of whole directories, which may move. Keys go on as arrays
+// of an unknown length: then each table is read by its index, and one plan is as good as another, so that the first is kept.
+const loading = (name: string, orWhole: string): string => `/* prepared: ${name} */
+  WITH directories AS MATERIALIZED (
+    SELECT id, organization_id AS "organizationId", name, type, source_state AS "sourceState", source_updated_at AS "sourceUpdatedAt",
+      source_version AS "sourceVersion", alive_version AS "aliveVersion", deleted_version AS "deletedVersion", imported_version AS "importedVersion"
+    FROM directory WHERE id = ANY(${given(1)}) OR organization_id = ANY(${given(3)})
+  ), organization_ids AS MATERIALIZED (
+    SELECT unnest($2::text[]) AS id UNION SELECT "organizationId" FROM directories
+  ), memberships AS MATERIALIZED (
+    SELECT user_id AS "userId", group_id AS "groupId", directory_id AS "directoryId", organization_id AS "organizationId", present, version, active,
+      since, cause_event_id AS "causeEventId"
+    FROM membership WHERE user_id = ANY(${given(4)}) AND (present OR group_id = ANY(${given(5)}))${orWhole}
+  ), group_ids AS MATERIALIZED (
+    SELECT unnest($5::text[]) AS id UNION SELECT "groupId" FROM memberships
+  )
+  SELECT ${list('SELECT * FROM directories')} AS directories,
+    ${list(ROLES_OF(idsOf('organization_ids')))} AS roles,
+    ${list(MAPPINGS_OF(idsOf('organization_ids')))} AS mappings,
+    ${list(`
+      SELECT id, name, source_updated_at AS "sourceUpdatedAt", source_version AS "sourceVersion", alive_version AS "aliveVersion",
+        deleted_version AS "deletedVersion"
+      FROM organization WHERE id = ANY(${idsOf('organization_ids')})`)} AS organizations,
+    ${list(`
+      SELECT id, directory_id AS "directoryId", organization_id AS "organizationId", idp_id AS "idpId", name, created_at AS "createdAt",
+        updated_at AS "updatedAt", source_version AS "sourceVersion", alive_version AS "aliveVersion", seen_version AS "seenVersion",
+        deleted_version AS "deletedVersion"
+      FROM directory_group WHERE id = ANY(${idsOf('group_ids')})${orWhole}`)} AS groups,
+    ${list(`
+      SELECT id, directory_id AS "directoryId", organization_id AS "organizationId", idp_id AS "idpId", email, first_name AS "firstName",
+        last_name AS "lastName", display_name AS "displayName", source_state AS "sourceState", custom_attributes AS "customAttributes",
+        directory_roles AS "directoryRoles", created_at AS "createdAt", updated_at AS "updatedAt", source_version AS "sourceVersion",
+        alive_version AS "aliveVersion", seen_version AS "seenVersion", deleted_version AS "deletedVersion", barrier_version AS "barrierVersion",
+        drift_suspected AS "driftSuspected"
+      FROM directory_user WHERE id = ANY(${given(4)})`)} AS users,
+    ${list('SELECT * FROM memberships')} AS memberships,
+    ${list(`
+      SELECT user_id AS "userId", roles, permissions, reasons FROM effective_entitlement
+      WHERE user_id = ANY(${given(4)}) AND to_position = 9223372036854775807`)} AS effective,
+    ${list(`
+      SELECT id, user_id AS "userId", organization_id AS "organizationId", role, expires_at AS "expiresAt" FROM "grant"
+      WHERE user_id = ANY(${given(4)}) AND revoked_at IS NULL`)} AS grants`;
 
-// By primary key for what the facts name; by directory_id for whole directories.
-const GROUPS = `
-  SELECT id, directory_id AS "directoryId", organization_id AS "organizationId", idp_id AS "idpId", name, created_at AS "createdAt", updated_at AS "updatedAt",
-         source_version AS "sourceVersion", alive_version AS "aliveVersion", seen_version AS "seenVersion", deleted_version AS "deletedVersion"
-  FROM directory_group WHERE id = ANY($1::text[]) OR directory_id = ANY($2::text[])`;
-
-const USERS = `
-  SELECT id, directory_id AS "directoryId", organization_id AS "organizationId", idp_id AS "idpId", email, first_name AS "firstName", last_name AS "lastName",
-         display_name AS "displayName", source_state AS "sourceState", custom_attributes AS "customAttributes", directory_roles AS "directoryRoles",
-         created_at AS "createdAt", updated_at AS "updatedAt", source_version AS "sourceVersion", alive_version AS "aliveVersion", seen_version AS "seenVersion",
-         deleted_version AS "deletedVersion", barrier_version AS "barrierVersion", drift_suspected AS "driftSuspected"
-  FROM directory_user WHERE id = ANY($1::text[])`;
+const LOAD = loading('load_working_set', '');
+// Only where it is so: the planner would expect very many rows.
+const LOAD_WIDE = loading('load_wide_working_set', ` OR directory_id = ANY(${given(6)})`);
 
 // Who else is touched: by (group_id, user_id), (directory_id, id), (organization_id, id).
 const OTHER_USERS = `
@@ -47,183 +85,66 @@ const UNSEEN_GROUPS = `
   SELECT g.id FROM directory_group g JOIN json_to_recordset($1::json) AS r(directory_id text, version text) ON g.directory_id = r.directory_id
   WHERE g.seen_version < r.version AND g.alive_version < r.version AND g.deleted_version <= g.alive_version`;
 
-// By primary key prefix (user_id), and by (directory_id, version) for whole directories. Removed ones only where the facts name
-// their group, and of whole directories, which may move.
-const MEMBERSHIPS = `
-  SELECT user_id AS "userId", group_id AS "groupId", directory_id AS "directoryId", organization_id AS "organizationId", present, version, active, since, cause_event_id AS "causeEventId"
-  FROM membership WHERE user_id = ANY($1::text[]) AND (present OR group_id = ANY($2::text[])) OR directory_id = ANY($3::text[])`;
+/** As JSON has it: a time is a text. */
+type AsJson<T> = { [K in keyof T]: T[K] extends Date ? string : T[K] extends Date | null ? string | null : T[K] };
 
-const EFFECTIVE = `
-  SELECT user_id AS "userId", roles, permissions, reasons FROM effective_entitlement WHERE user_id = ANY($1::text[]) AND to_position = 9223372036854775807`;
-
-const GRANTS = `
-  SELECT id, user_id AS "userId", organization_id AS "organizationId", role, expires_at AS "expiresAt" FROM "grant" WHERE user_id = ANY($1::text[]) AND revoked_at IS NULL`;
-
-interface Named {
-  organizations: Set<string>;
-  directories: Set<string>;
-  /** The organizations that facts give a directory; null: a fact about something in it that names none. */
-  placesOf: Map<string, Set<string | null>>;
-  users: Set<string>;
-  groups: Set<string>;
-  /** Facts about the group itself, not about a member. */
-  groupFacts: Fact[];
-  directoryFacts: Fact[];
-  wholeOrganizations: Set<string>;
-  reads: { directory_id: string; version: string }[];
+interface Loaded {
+  directories: AsJson<DirectoryRow>[];
+  roles: RoleRow[];
+  mappings: MappingRow[];
+  organizations: AsJson<OrganizationRow>[];
+  groups: AsJson<GroupRow>[];
+  users: AsJson<UserRow>[];
+  memberships: AsJson<MembershipRow>[];
+  effective: (Effective & { userId: string })[];
+  grants: AsJson<GrantFacts>[];
 }
 
-function namesIn(observations: readonly Observation[]): Named {
-  const named: Named = {
-    organizations: new Set(),
-    directories: new Set(),
-    placesOf: new Map(),
-    users: new Set(),
-    groups: new Set(),
-    groupFacts: [],
-    directoryFacts: [],
-    wholeOrganizations: new Set(),
-    reads: [],
-  };
-  const place = ({ directoryId, organizationId }: { directoryId: string; organizationId: string | null }): void => {
-    named.directories.add(directoryId);
-    named.organizations.add(organizationId ?? directoryId);
-    const places = named.placesOf.get(directoryId);
-    if (places) places.add(organizationId);
-    else named.placesOf.set(directoryId, new Set([organizationId]));
-  };
-  for (const { facts, version } of observations) {
-    for (const fact of facts) {
-      switch (fact.kind) {
-        case 'organizationSeen':
-        case 'organizationDeleted':
-          named.organizations.add(fact.organization.id);
-          if (fact.kind === 'organizationDeleted' || fact.alive) named.wholeOrganizations.add(fact.organization.id);
-          break;
-        case 'directorySeen':
-        case 'directoryDeleted':
-          place({ directoryId: fact.directory.id, organizationId: fact.directory.organizationId ?? fact.directory.id });
-          named.directoryFacts.push(fact);
-          break;
-        case 'userSeen':
-        case 'userDeleted':
-          place(fact.user);
-          named.users.add(fact.user.id);
-          break;
-        case 'groupSeen':
-        case 'groupDeleted':
-          place(fact.group);
-          named.groups.add(fact.group.id);
-          named.groupFacts.push(fact);
-          break;
-        case 'memberAdded':
-        case 'memberRemoved':
-          place(fact.group);
-          named.users.add(fact.userId);
-          named.groups.add(fact.group.id);
-          break;
-        case 'userGroupsRead':
-        case 'userGone':
-          named.directories.add(fact.directoryId);
-          named.users.add(fact.userId);
-          break;
-        case 'groupGone':
-          named.directories.add(fact.directoryId);
-          named.groups.add(fact.groupId);
-          named.groupFacts.push(fact);
-          break;
-        case 'directoryRead':
-          named.directories.add(fact.directoryId);
-          named.reads.push({ directory_id: fact.directoryId, version });
-          break;
-      }
-    }
-  }
-  return named;
+async function load(tx: Tx, named: Named, whole: readonly string[]): Promise<WorkingSet> {
+  const { directories, organizations, wholeOrganizations, users, groups } = named;
+  const names = [directories, organizations, wholeOrganizations, users, groups, ...(whole.length > 0 ? [whole] : [])];
+  const [loaded] = await tx.$queryRawUnsafe<Loaded[]>(whole.length > 0 ? LOAD_WIDE : LOAD, ...names.map((ids) => [...ids]));
+  if (!loaded) throw new Error('the working set was not loaded');
+  return toWorkingSet(loaded, organizations);
 }
 
-/** Directories all of whose users may be touched: deleted, revived, moved (also by others' facts), or with another state than the stored one. */
-function wholeDirectories(named: Named, stored: ReadonlyMap<string, DirectoryRow>): string[] {
-  const whole = new Set<string>();
-  for (const fact of named.directoryFacts) {
-    if (fact.kind !== 'directorySeen' && fact.kind !== 'directoryDeleted') continue;
-    const row = stored.get(fact.directory.id);
-    if (!row) continue;
-    const same =
-      fact.kind === 'directorySeen' &&
-      fact.directory.state === directoryStateOf(row) &&
-      (fact.directory.organizationId ?? fact.directory.id) === row.organizationId;
-    if (!same || row.deletedVersion !== '') whole.add(row.id);
-  }
-  for (const [id, places] of named.placesOf) {
-    const row = stored.get(id);
-    if (row && isUntold(row) && [...places].some((place) => place !== null && place !== row.organizationId)) whole.add(id);
-  }
-  return [...whole];
-}
-
-/** Groups all of whose members may be touched: deleted, revived, or renamed. */
-function alteredGroups(named: Named, stored: ReadonlyMap<string, GroupRow>): string[] {
-  const altered = new Set<string>();
-  for (const fact of named.groupFacts) {
-    if (fact.kind === 'groupGone') altered.add(fact.groupId);
-    if (fact.kind !== 'groupSeen' && fact.kind !== 'groupDeleted') continue;
-    const row = stored.get(fact.group.id);
-    if (row && (fact.kind === 'groupDeleted' || fact.group.name !== row.name || row.deletedVersion !== '')) altered.add(row.id);
-  }
-  return [...altered];
-}
-
-/**
- * Whether everything that these facts may touch belongs to one organization, by the rows as they are stored. A directory that
- * nobody has stored yet may come into being under another one at this very moment.
- */
-export function staysWithin(set: WorkingSet, observations: readonly Observation[], organizationId: string): boolean {
-  const named = namesIn(observations);
-  return (
-    [...named.directories].every((id) => set.directories.get(id)?.organizationId === organizationId) &&
-    [...named.placesOf.values()].every((places) => [...places].every((place) => place === null || place === organizationId)) &&
-    [...named.wholeOrganizations].every((id) => id === organizationId)
-  );
-}
-
-const byId = <T extends { id: string }>(rows: readonly T[], into: Map<string, T>): void => {
-  for (const row of rows) into.set(row.id, row);
-};
-
-export async function loadWorkingSet(tx: Tx, observations: readonly Observation[]): Promise<WorkingSet> {
-  const named = namesIn(observations);
-  const reads = JSON.stringify(named.reads);
-  const directories = await tx.$queryRawUnsafe<DirectoryRow[]>(DIRECTORIES, [...named.directories], [...named.wholeOrganizations]);
-  for (const row of directories) named.organizations.add(row.organizationId);
-  const catalogs = await loadCatalogs(tx, named.organizations);
+function toWorkingSet(loaded: Loaded, organizationIds: ReadonlySet<string>): WorkingSet {
+  const ids = [...organizationIds, ...loaded.directories.map((row) => row.organizationId)];
+  const catalogs = new Map<string, OrganizationCatalog>();
+  for (const id of new Set(ids)) catalogs.set(id, createOrganizationCatalog(id, loaded.roles, loaded.mappings));
   const set = createWorkingSet((id) => {
     const catalog = catalogs.get(id);
     if (!catalog) throw new Error(`no catalog was loaded for organization ${id}`);
     return catalog;
   });
-  byId(directories, set.directories);
-  byId(await tx.$queryRawUnsafe<OrganizationRow[]>(ORGANIZATIONS, [...named.organizations]), set.organizations);
-  const whole = wholeDirectories(named, set.directories);
-  if (named.reads.length > 0) for (const { id } of await tx.$queryRawUnsafe<{ id: string }[]>(UNSEEN_GROUPS, reads)) named.groups.add(id);
-  byId(await tx.$queryRawUnsafe<GroupRow[]>(GROUPS, [...named.groups], whole), set.groups);
-
-  const altered = alteredGroups(named, set.groups);
-  const nameUsers = async (sql: string, ...params: unknown[]): Promise<void> => {
-    for (const { id } of await tx.$queryRawUnsafe<{ id: string }[]>(sql, ...params)) named.users.add(id);
-  };
-  if (altered.length + whole.length + named.wholeOrganizations.size > 0)
-    await nameUsers(OTHER_USERS, altered, whole, [...named.wholeOrganizations]);
-  if (named.reads.length > 0) await nameUsers(UNSEEN_USERS, reads);
-  const userIds = [...named.users];
-  if (userIds.length + whole.length === 0) return set;
-  byId(await tx.$queryRawUnsafe<UserRow[]>(USERS, userIds), set.users);
-  for (const row of await tx.$queryRawUnsafe<MembershipRow[]>(MEMBERSHIPS, userIds, [...named.groups], whole)) putMembership(set, row);
-  const missing = [...set.membersOf.keys()].filter((id) => !set.groups.has(id));
-  if (missing.length > 0) byId(await tx.$queryRawUnsafe<GroupRow[]>(GROUPS, missing, []), set.groups);
-  for (const { userId, ...effective } of await tx.$queryRawUnsafe<(Effective & { userId: string })[]>(EFFECTIVE, userIds))
-    set.effective.set(userId, effective);
-  for (const grant of await tx.$queryRawUnsafe<GrantFacts[]>(GRANTS, userIds))
+  for (const row of loaded.directories) set.directories.set(row.id, { ...row, sourceUpdatedAt: new Date(row.sourceUpdatedAt) });
+  for (const row of loaded.organizations) set.organizations.set(row.id, { ...row, sourceUpdatedAt: new Date(row.sourceUpdatedAt) });
+  for (const row of loaded.groups)
+    set.groups.set(row.id, { ...row, createdAt: new Date(row.createdAt), updatedAt: new Date(row.updatedAt) });
+  for (const row of loaded.users) set.users.set(row.id, { ...row, createdAt: new Date(row.createdAt), updatedAt: new Date(row.updatedAt) });
+  for (const row of loaded.memberships) putMembership(set, { ...row, since: new Date(row.since) });
+  for (const { userId, ...effective } of loaded.effective) set.effective.set(userId, effective);
+  for (const row of loaded.grants) {
+    const grant = { ...row, expiresAt: row.expiresAt === null ? null : new Date(row.expiresAt) };
     set.grants.set(grant.userId, [...(set.grants.get(grant.userId) ?? []), grant]);
+  }
   return set;
+}
+
+export async function loadWorkingSet(tx: Tx, observations: readonly Observation[]): Promise<WorkingSet> {
+  const named = namesIn(observations);
+  const name = async (into: Set<string>, sql: string, ...params: unknown[]): Promise<void> => {
+    for (const { id } of await tx.$queryRawUnsafe<{ id: string }[]>(sql, ...params)) into.add(id);
+  };
+  if (named.reads.length > 0) {
+    const reads = JSON.stringify(named.reads);
+    await name(named.groups, UNSEEN_GROUPS, reads);
+    await name(named.users, UNSEEN_USERS, reads);
+  }
+  const set = await load(tx, named, []);
+  const whole = wholeDirectories(named, set.directories);
+  const altered = alteredGroups(named, set.groups);
+  if (whole.length + altered.length + named.wholeOrganizations.size === 0) return set;
+  await name(named.users, OTHER_USERS, altered, whole, [...named.wholeOrganizations]);
+  return load(tx, named, whole);
 }

@@ -11,7 +11,7 @@ export interface Verdict {
 }
 
 // By primary key; the lag of a whole batch is a handful of rows. Counted under its partition, where sync-health looks for it.
-const VERDICTS = `
+const VERDICTS = `/* prepared: settle_events */
   WITH settled AS (
     UPDATE directory_event e SET status = t.status, error = t.error, next_attempt_at = NULL,
       applied_at = CASE WHEN t.status <> 'QUARANTINED' THEN clock_timestamp() END

@@ -42,13 +42,19 @@ const types = {
 /** Postgres reads JSON where it wants it; the driver would take a list for one of its own. */
 const toValue = (param: unknown): unknown => (typeof param === 'bigint' ? String(param) : param);
 
-const rawMethods = (statement: () => Statement): RawMethods =>
-  ({
-    $queryRawUnsafe: async (text: string, ...params: unknown[]) =>
-      (await statement().query({ text, values: params.map(toValue), types })).rows,
-    $executeRawUnsafe: async (text: string, ...params: unknown[]) =>
-      (await statement().query({ text, values: params.map(toValue), types })).rowCount ?? 0,
-  }) as unknown as RawMethods;
+/** The beginning of a statement that is taken apart and planned once per connection, under that name, and not every time. */
+const PREPARED = /^\/\* prepared: (\w+) \*\//;
+
+const rawMethods = (statement: () => Statement): RawMethods => {
+  const run = (text: string, params: unknown[]): Promise<pg.QueryResult> => {
+    const name = PREPARED.exec(text)?.[1];
+    return statement().query({ ...(name && { name }), text, values: params.map(toValue), types });
+  };
+  return {
+    $queryRawUnsafe: async (text: string, ...params: unknown[]) => (await run(text, params)).rows,
+    $executeRawUnsafe: async (text: string, ...params: unknown[]) => (await run(text, params)).rowCount ?? 0,
+  } as unknown as RawMethods;
+};
 
 /** As Prisma spells it. */
 const END = /^\s*(COMMIT|ROLLBACK)\s*;?\s*$/i;

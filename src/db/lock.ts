@@ -7,12 +7,16 @@ import type { Tx } from './client.ts';
 
 const ENVIRONMENT = 'environment';
 
+// What is done under a lock finds its rows by key. Plans of prepared statements are kept, and one that was made while the tables
+// were small would read them from end to end after they have grown.
+const BY_INDEX = "set_config('enable_seqscan', 'off', true) AS plans";
+
 // 64 bits of the name: two partitions that share a key would only wait for each other, and that practically never.
 // One round trip; CASE takes the first before the second.
 const LOCK_WITHIN = `
-  SELECT CASE WHEN pg_advisory_xact_lock_shared(hashtextextended('access-service/' || $1, 0))::text IS NOT NULL
+  SELECT ${BY_INDEX}, CASE WHEN pg_advisory_xact_lock_shared(hashtextextended('access-service/' || $1, 0))::text IS NOT NULL
               THEN pg_advisory_xact_lock(hashtextextended('access-service/' || $2, 0))::text END AS locked`;
-const LOCK_EXCLUSIVE = "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended('access-service/' || $1, 0))";
+const LOCK_EXCLUSIVE = `SELECT ${BY_INDEX} FROM pg_advisory_xact_lock(hashtextextended('access-service/' || $1, 0))`;
 
 /** Waits until nobody else works on this partition or on the environment. Several partitions: call in sorted order. */
 export async function lockPartition(tx: Tx, partition: string): Promise<void> {

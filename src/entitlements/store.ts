@@ -4,35 +4,47 @@
 // the next change to come, so that a snapshot at P never shifts.
 import { appendChanges } from '../changes/append.ts';
 import type { Tx } from '../db/client.ts';
-import type { AccessChange, Cause } from '../model/change.ts';
-import type { Position } from '../model/cursor.ts';
+import type { AccessChange, Cause, RecordedChange } from '../model/change.ts';
 import { diffEffective, sameEffective } from './diff.ts';
 import type { AccessTransition, MembershipTransition, Transition } from './transition.ts';
 
 export const OPEN = '9223372036854775807';
 
-// By primary key (user_id, OPEN). A version that began where it would end was never visible: it goes.
-const CLOSE_ACCESS = `
-  WITH t AS (SELECT * FROM json_to_recordset($1::json) AS t(user_id text, position bigint, at timestamptz, cause jsonb)),
-  gone AS (DELETE FROM effective_entitlement e USING t WHERE e.user_id = t.user_id AND e.to_position = ${OPEN} AND e.from_position >= t.position)
-  UPDATE effective_entitlement e SET to_position = t.position, to_at = t.at, to_cause = t.cause
-  FROM t WHERE e.user_id = t.user_id AND e.to_position = ${OPEN} AND e.from_position < t.position`;
-
-const OPEN_ACCESS = `
-  INSERT INTO effective_entitlement (user_id, from_position, to_position, organization_id, directory_id, roles, permissions, reasons, from_at, to_at, from_cause, to_cause)
-  SELECT * FROM json_to_recordset($1::json) AS t(user_id text, from_position bigint, to_position bigint, organization_id text, directory_id text,
-    roles text[], permissions text[], reasons json, from_at timestamptz, to_at timestamptz, from_cause jsonb, to_cause jsonb)`;
-
-const CLOSE_MEMBERSHIP = `
-  WITH t AS (SELECT * FROM json_to_recordset($1::json) AS t(user_id text, group_id text, position bigint, at timestamptz, cause jsonb)),
-  gone AS (DELETE FROM membership_interval m USING t WHERE m.user_id = t.user_id AND m.group_id = t.group_id AND m.to_position = ${OPEN} AND m.from_position >= t.position)
-  UPDATE membership_interval m SET to_position = t.position, to_at = t.at, to_cause = t.cause
-  FROM t WHERE m.user_id = t.user_id AND m.group_id = t.group_id AND m.to_position = ${OPEN} AND m.from_position < t.position`;
-
-const OPEN_MEMBERSHIP = `
-  INSERT INTO membership_interval (user_id, group_id, organization_id, from_position, to_position, from_at, to_at, from_cause, to_cause)
-  SELECT * FROM json_to_recordset($1::json) AS t(user_id text, group_id text, organization_id text, from_position bigint, to_position bigint,
-    from_at timestamptz, to_at timestamptz, from_cause jsonb, to_cause jsonb)`;
+// Lists of what ends ($3, $5) and of what begins ($4, $6); places are relative to head.base. By primary key (user_id, OPEN), and
+// (user_id, group_id, OPEN). A version that began where it would end was never visible: it goes. What is opened waits for what is
+// closed: both are the one open row of their key.
+const VERSIONS = `, access_end AS (
+    SELECT t.*, head.base + t.place AS position FROM head, json_to_recordset($3::json) AS t(user_id text, place bigint, at timestamptz, cause jsonb)
+  ), access_gone AS (
+    DELETE FROM effective_entitlement e USING access_end t
+    WHERE e.user_id = t.user_id AND e.to_position = ${OPEN} AND e.from_position >= t.position RETURNING 1
+  ), access_closed AS (
+    UPDATE effective_entitlement e SET to_position = t.position, to_at = t.at, to_cause = t.cause
+    FROM access_end t WHERE e.user_id = t.user_id AND e.to_position = ${OPEN} AND e.from_position < t.position RETURNING 1
+  ), access_opened AS (
+    INSERT INTO effective_entitlement (user_id, from_position, to_position, organization_id, directory_id, roles, permissions, reasons, from_at, to_at, from_cause, to_cause)
+    SELECT t.user_id, head.base + t.from_place, coalesce(head.base + t.to_place, ${OPEN}), t.organization_id, t.directory_id,
+           t.roles, t.permissions, t.reasons, t.from_at, t.to_at, t.from_cause, t.to_cause
+    FROM head, json_to_recordset($4::json) AS t(user_id text, from_place bigint, to_place bigint, organization_id text, directory_id text,
+           roles text[], permissions text[], reasons json, from_at timestamptz, to_at timestamptz, from_cause jsonb, to_cause jsonb)
+    WHERE (SELECT count(*) FROM access_gone) + (SELECT count(*) FROM access_closed) >= 0
+  ), membership_end AS (
+    SELECT t.*, head.base + t.place AS position
+    FROM head, json_to_recordset($5::json) AS t(user_id text, group_id text, place bigint, at timestamptz, cause jsonb)
+  ), membership_gone AS (
+    DELETE FROM membership_interval m USING membership_end t
+    WHERE m.user_id = t.user_id AND m.group_id = t.group_id AND m.to_position = ${OPEN} AND m.from_position >= t.position RETURNING 1
+  ), membership_closed AS (
+    UPDATE membership_interval m SET to_position = t.position, to_at = t.at, to_cause = t.cause
+    FROM membership_end t WHERE m.user_id = t.user_id AND m.group_id = t.group_id AND m.to_position = ${OPEN} AND m.from_position < t.position RETURNING 1
+  ), membership_opened AS (
+    INSERT INTO membership_interval (user_id, group_id, organization_id, from_position, to_position, from_at, to_at, from_cause, to_cause)
+    SELECT t.user_id, t.group_id, t.organization_id, head.base + t.from_place, coalesce(head.base + t.to_place, ${OPEN}),
+           t.from_at, t.to_at, t.from_cause, t.to_cause
+    FROM head, json_to_recordset($6::json) AS t(user_id text, group_id text, organization_id text, from_place bigint, to_place bigint,
+           from_at timestamptz, to_at timestamptz, from_cause jsonb, to_cause jsonb)
+    WHERE (SELECT count(*) FROM membership_gone) + (SELECT count(*) FROM membership_closed) >= 0
+  )`;
 
 interface Placed<T extends Transition> {
   transition: T;
@@ -58,20 +70,19 @@ function chains<T extends Transition>(placed: readonly Placed<T>[], keyOf: (tran
 /** Rows for closing what was open before the chain, and for the steps within it that last. */
 function toRows<T extends Transition>(
   chain: Placed<T>[],
-  at: (offset: number) => Position,
   lasts: (transition: T) => boolean,
   row: (transition: T) => Record<string, unknown>,
 ) {
   const first = chain[0] as Placed<T>;
-  const close = { position: String(at(first.offset)), at: first.transition.cause.occurredAt, cause: causeJson(first.transition.cause) };
+  const close = { place: first.offset, at: first.transition.cause.occurredAt, cause: causeJson(first.transition.cause) };
   const open = chain.flatMap(({ transition, offset }, index) => {
     const next = chain[index + 1];
     if (!lasts(transition) || next?.offset === offset) return [];
     return [
       {
         ...row(transition),
-        from_position: String(at(offset)),
-        to_position: next ? String(at(next.offset)) : OPEN,
+        from_place: offset,
+        to_place: next?.offset ?? null,
         from_at: transition.cause.occurredAt,
         from_cause: causeJson(transition.cause),
         to_at: next?.transition.cause.occurredAt ?? null,
@@ -84,12 +95,43 @@ function toRows<T extends Transition>(
 
 const hadAccess = ({ before, anew }: AccessTransition): boolean => anew === true || before.roles.length > 0;
 
-const write = async (tx: Tx, sql: string, rows: readonly object[]): Promise<void> => {
-  if (rows.length > 0) await tx.$executeRawUnsafe(sql, JSON.stringify(rows));
-};
+function accessRows(placed: readonly Placed<AccessTransition>[]) {
+  const rows = chains(placed, (t) => t.userId).map((chain) => {
+    const { transition } = chain[0] as Placed<AccessTransition>;
+    const { close, open } = toRows(
+      chain,
+      (t) => t.after.roles.length > 0,
+      (t) => ({
+        user_id: t.userId,
+        organization_id: t.organizationId,
+        directory_id: t.directoryId,
+        roles: t.after.roles,
+        permissions: t.after.permissions,
+        reasons: t.after.reasons,
+      }),
+    );
+    // Whoever had no access has no version that is open.
+    return { close: hadAccess(transition) ? [{ user_id: transition.userId, ...close }] : [], open };
+  });
+  return { close: rows.flatMap(({ close }) => close), open: rows.flatMap(({ open }) => open) };
+}
 
-/** Returns how many changes were recorded. Transitions that alter nothing are dropped; nothing at all takes no lock. */
-export async function storeTransitions(tx: Tx, transitions: readonly Transition[]): Promise<number> {
+function membershipRows(placed: readonly Placed<MembershipTransition>[]) {
+  const rows = chains(placed, (t) => `${t.userId}\n${t.groupId}`).map((chain) => {
+    const { userId, groupId } = (chain[0] as Placed<MembershipTransition>).transition;
+    const key = { user_id: userId, group_id: groupId };
+    const { close, open } = toRows(
+      chain,
+      (t) => t.active,
+      (t) => ({ ...key, organization_id: t.organizationId }),
+    );
+    return { close: { ...key, ...close }, open };
+  });
+  return { close: rows.map(({ close }) => close), open: rows.flatMap(({ open }) => open) };
+}
+
+/** Returns the changes recorded, as a reader of the log finds them. Transitions that alter nothing are dropped; nothing at all takes no lock. */
+export async function storeTransitions(tx: Tx, transitions: readonly Transition[]): Promise<RecordedChange[]> {
   const changes: AccessChange[] = [];
   const access: Placed<AccessTransition>[] = [];
   const memberships: Placed<MembershipTransition>[] = [];
@@ -104,58 +146,9 @@ export async function storeTransitions(tx: Tx, transitions: readonly Transition[
     access.push({ transition, offset: changes.length + 1 });
     if (difference) changes.push({ organizationId, directoryId, userId, ...difference, cause });
   }
-  if (access.length === 0 && memberships.length === 0) return 0;
-  const base = await appendChanges(tx, changes);
-  const at = (offset: number): Position => base + BigInt(offset);
-
-  if (access.length > 0) {
-    const rows = chains(access, (t) => t.userId).map((chain) => ({
-      userId: (chain[0] as Placed<AccessTransition>).transition.userId,
-      had: hadAccess((chain[0] as Placed<AccessTransition>).transition),
-      ...toRows(
-        chain,
-        at,
-        (t) => t.after.roles.length > 0,
-        (t) => ({
-          user_id: t.userId,
-          organization_id: t.organizationId,
-          directory_id: t.directoryId,
-          roles: t.after.roles,
-          permissions: t.after.permissions,
-          reasons: t.after.reasons,
-        }),
-      ),
-    }));
-    // Whoever had no access has no version that is open.
-    const closed = rows.filter(({ had }) => had).map(({ userId, close }) => ({ user_id: userId, ...close }));
-    await write(tx, CLOSE_ACCESS, closed);
-    await write(
-      tx,
-      OPEN_ACCESS,
-      rows.flatMap(({ open }) => open),
-    );
-  }
-  if (memberships.length > 0) {
-    const rows = chains(memberships, (t) => `${t.userId}\n${t.groupId}`).map((chain) => {
-      const { userId, groupId } = (chain[0] as Placed<MembershipTransition>).transition;
-      const built = toRows(
-        chain,
-        at,
-        (t) => t.active,
-        (t) => ({ user_id: t.userId, group_id: t.groupId, organization_id: t.organizationId }),
-      );
-      return { key: { user_id: userId, group_id: groupId }, ...built };
-    });
-    await write(
-      tx,
-      CLOSE_MEMBERSHIP,
-      rows.map(({ key, close }) => ({ ...key, ...close })),
-    );
-    await write(
-      tx,
-      OPEN_MEMBERSHIP,
-      rows.flatMap(({ open }) => open),
-    );
-  }
-  return changes.length;
+  if (access.length === 0 && memberships.length === 0) return [];
+  const versions = [accessRows(access), membershipRows(memberships)];
+  const params = versions.flatMap(({ close, open }) => [JSON.stringify(close), JSON.stringify(open)]);
+  const { base, recordedAt } = await appendChanges(tx, changes, { name: 'and_versions', ctes: VERSIONS, params });
+  return changes.map((change, index) => ({ position: base + BigInt(index + 1), ...change, recordedAt }));
 }

@@ -32,7 +32,8 @@ export function aChange(user: string, over: Partial<AccessChange> = {}): AccessC
 }
 
 /** Commits them together, as one batch of events would. */
-export const commit = (db: Db, ...changes: AccessChange[]): Promise<bigint> => inTransaction(db, (tx) => appendChanges(tx, changes));
+export const commit = (db: Db, ...changes: AccessChange[]): Promise<bigint> =>
+  inTransaction(db, async (tx) => (await appendChanges(tx, changes)).base);
 
 /** The change as the log would hold it. */
 export const recorded = (position: bigint, change: AccessChange): RecordedChange => ({ ...change, position, recordedAt: OCCURRED_AT });

@@ -96,7 +96,7 @@ async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Compar
     const { logId, position } = await readHead(database.db);
     const stream = createChangeStream({ redis: connections, logId });
     const publishOurs = async (): Promise<number> => {
-      const base = await inTransaction(database.db, (tx) => appendChanges(tx, [CHANGE]));
+      const { base } = await inTransaction(database.db, (tx) => appendChanges(tx, [CHANGE]));
       const handedAtMs = now();
       await stream.append([{ ...CHANGE, position: base + 1n, recordedAt: new Date() }]);
       return handedAtMs;

@@ -79,7 +79,7 @@ test('a transaction that rolls back leaves no hole', async () => {
     throw new Error('no');
   });
   await expect(rolledBack).rejects.toThrow('no');
-  expect(await inTransaction(core.db, (tx) => appendChanges(tx, [aChange('next')]))).toBe(before);
+  expect((await inTransaction(core.db, (tx) => appendChanges(tx, [aChange('next')]))).base).toBe(before);
 });
 
 test('control: with a sequence, a row that was numbered first and committed second is never seen', async () => {
@@ -117,14 +117,14 @@ test('the same interleaving with the counter: the second waits for the first, an
     appended = resolve;
   });
   const first = inTransaction(core.db, async (tx) => {
-    const base = await appendChanges(tx, [aChange('first')]);
+    const { base } = await appendChanges(tx, [aChange('first')]);
     appended();
     await mayFinish;
     return base;
   });
   await firstAppended;
   let secondDone = false;
-  const second = inTransaction(writers.db, (tx) => appendChanges(tx, [aChange('second')])).then((base) => {
+  const second = inTransaction(writers.db, (tx) => appendChanges(tx, [aChange('second')])).then(({ base }) => {
     secondDone = true;
     return base;
   });
