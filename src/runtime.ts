@@ -131,8 +131,8 @@ async function open(
 
   // Each loop is woken by whoever gives it something to do, in whichever process.
   const { nudges, wake, listen } = createWake(redis && createHints({ redis, logId }));
-  const onStored = (): void => {
-    wake('apply');
+  const onStored = (partition?: string): void => {
+    wake('apply', partition);
     wake('poll');
   };
   const onChanges = (): void => wake('relay');

@@ -11,7 +11,7 @@ import { storeTransitions } from '../entitlements/store.ts';
 import type { Transition } from '../entitlements/transition.ts';
 import { messageOf } from '../errors.ts';
 import { failpoint } from '../lib/failpoint.ts';
-import type { Cause } from '../model/change.ts';
+import type { Cause, RecordedChange } from '../model/change.ts';
 import type { Observation } from '../model/fact.ts';
 import { classifyFailure, RETRY_DELAYS_MS } from './failure.ts';
 import { fold } from './fold.ts';
@@ -49,7 +49,8 @@ export interface BatchResult {
   /** Events that left PENDING. */
   settled: number;
   quarantined: number;
-  changes: number;
+  /** Recorded, in the order of the log. */
+  changes: readonly RecordedChange[];
   /** There may be more to do for this partition at once. */
   more: boolean;
 }
@@ -191,7 +192,7 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
       const result = await underLock(db, partition, async (tx, within) => {
         const pending = await tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partition, limit, bytes);
         taken = sameKind(pending);
-        if (taken.length === 0) return { settled: 0, quarantined: 0, changes: 0, more: false };
+        if (taken.length === 0) return { settled: 0, quarantined: 0, changes: [], more: false };
         const { observations, verdicts } = parseAll(taken);
         const folded = isCatalogType(taken[0]?.type ?? '')
           ? await foldCatalog(tx, observations)
@@ -200,7 +201,7 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
         await failpoint('folded');
         for (const outcome of folded.outcomes) verdicts.set(outcome.id, outcome);
         await settleEvents(tx, [...verdicts.values()]);
-        const changes = (await storeTransitions(tx, folded.transitions)).length;
+        const changes = await storeTransitions(tx, folded.transitions);
         const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
         settled = taken.map(({ id, type, traceId }) => ({ id, type, traceId, status: verdicts.get(id)?.status ?? 'IGNORED' }));
         return {
@@ -231,11 +232,11 @@ async function recordFailure(db: Db, partition: string, event: PendingEvent, err
     await lock(tx, partition);
     if (delayMs !== undefined) {
       await tx.$executeRawUnsafe(FAILED_ATTEMPT, event.id, reason, delayMs);
-      return { settled: 0, quarantined: 0, changes: 0, more: true };
+      return { settled: 0, quarantined: 0, changes: [], more: true };
     }
     const settled = await tx.$executeRawUnsafe(LAST_ATTEMPT, event.id);
     if (settled > 0) await settleEvents(tx, [{ id: event.id, status: 'QUARANTINED', error: reason }]);
-    return { settled, quarantined: settled, changes: 0, more: true };
+    return { settled, quarantined: settled, changes: [], more: true };
   });
 }
 

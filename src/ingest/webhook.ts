@@ -25,8 +25,8 @@ export interface WebhookDeps {
   /** WORKOS_WEBHOOK_SECRET; without any, nothing can be verified and everything is refused. */
   secrets: readonly string[];
   refusals: RefusalCounter;
-  /** Called after a commit that stored something new: wakes apply and the poller. */
-  onStored: () => void;
+  /** Called after a commit that stored something new, with where that is applied as far as it is known: wakes apply and the poller. */
+  onStored: (partition?: string) => void;
   tracing?: Pick<Tracing, 'on' | 'stage'>;
   toleranceMs?: number;
 }
@@ -68,7 +68,8 @@ export async function acceptWebhook(deps: WebhookDeps, { body, signature, tracep
     traceStored(tracing, result, { channel: 'WEBHOOK', startMs, parentSpanId: parent?.spanId });
     await failpoint('webhook-stored');
     if (event.refusal) log.warn({ eventId: event.id, reason: event.refusal }, 'a webhook delivery was quarantined');
-    if (stored > 0) onStored();
+    // Of an event without an organization the database has found out where it belongs.
+    if (stored > 0) onStored(event.organizationId === null ? undefined : event.partition);
     return { status: 200, body: { stored: stored > 0 } };
   } catch (error) {
     log.error({ err: messageOf(error), eventId: event.id }, 'a webhook delivery could not be stored');

@@ -103,7 +103,7 @@ async function applyPending({ db, requestImports, onStep }: FetchDeps, signal: A
   for (const partition of await pendingPartitions(db)) {
     for (let more = true; more && !signal.aborted; ) {
       const result = await applyBatch(db, partition, { requestImports });
-      if (result.changes > 0) onStep(true);
+      if (result.changes.length > 0) onStep(true);
       more = result.more;
     }
   }

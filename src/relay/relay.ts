@@ -8,7 +8,7 @@
 // stream that is ahead of the log (the database was restored from a backup, or a foreign hand wrote), would refuse every
 // change as known, so such a stream is thrown away; that is looked at after every start, failure and refusal, and now and then.
 import { readHead } from '../changes/head.ts';
-import { readPage } from '../changes/read-after.ts';
+import { type ChangePage, readPage } from '../changes/read-after.ts';
 import { readTraceIds } from '../changes/trace-ids.ts';
 import type { Db } from '../db/client.ts';
 import { messageOf } from '../errors.ts';
@@ -21,6 +21,7 @@ import type { RecordedChange } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
 import { type Counts, NO_COUNTS, NO_TRACING, type Tracing } from '../model/telemetry.ts';
 import type { ChangeStream } from '../redis/change-stream.ts';
+import type { JustRecorded } from './just-recorded.ts';
 import { markRelayed } from './mark-relayed.ts';
 
 export interface RelayOptions {
@@ -31,6 +32,7 @@ export interface RelayOptions {
   onPublished: (changes: RecordedChange[]) => void;
   /** Nudged after every commit of changes by this process. Only the relay may wait on it. */
   nudge: Nudge;
+  recorded?: Pick<JustRecorded, 'takeAfter'>;
   log: Logger;
   counts?: Pick<Counts, 'republished'>;
   tracing?: Tracing;
@@ -52,7 +54,7 @@ const STREAM_CHECK_INTERVAL_MS = 30_000;
 const FLUSH_TIMEOUT_MS = 3_000;
 
 export function createRelay(options: RelayOptions): Relay {
-  const { db, stream, onPublished, nudge, log, counts = NO_COUNTS, tracing = NO_TRACING, pollIntervalMs = 500 } = options;
+  const { db, stream, onPublished, nudge, recorded, log, counts = NO_COUNTS, tracing = NO_TRACING, pollIntervalMs = 500 } = options;
   let streamCheckedAt = Number.NEGATIVE_INFINITY;
 
   async function dropStreamAheadOfLog(into: NonNullable<RelayOptions['stream']>): Promise<void> {
@@ -109,6 +111,13 @@ export function createRelay(options: RelayOptions): Relay {
     marking.catch((error: unknown) => log.debug({ err: messageOf(error) }, 'not marked'));
   }
 
+  /** As far as this process has recorded what follows, it need not be read. */
+  async function changesAfter(after: Position): Promise<Pick<ChangePage, 'changes' | 'scannedTo'>> {
+    const changes = recorded?.takeAfter(after, PAGE_SIZE) ?? [];
+    const last = changes.at(-1);
+    return last ? { changes, scannedTo: last.position } : readPage(db, { after, limit: PAGE_SIZE });
+  }
+
   async function step(): Promise<'again' | 'idle'> {
     if (stream && performance.now() - streamCheckedAt > STREAM_CHECK_INTERVAL_MS) await dropStreamAheadOfLog(stream);
     if (handedTo === null) {
@@ -117,15 +126,16 @@ export function createRelay(options: RelayOptions): Relay {
       handedTo = markedTo;
     }
     const after = handedTo;
-    const { changes, scannedTo } = await readPage(db, { after, limit: PAGE_SIZE });
+    const { changes, scannedTo } = await changesAfter(after);
     if (scannedTo === after) {
       await marking;
       return 'idle';
     }
     await tracing.span('relay batch', { changes: changes.length }, async (link) => {
-      if (stream) await publish(stream, changes);
-      await failpoint('xadd-before-mark');
+      const publishing = stream && publish(stream, changes);
       onPublished(changes);
+      await publishing;
+      await failpoint('xadd-before-mark');
       // The next are not held up by the commit of the mark.
       handedTo = scannedTo;
       keepMarking();

@@ -1,8 +1,11 @@
-// Inbox → applied, organization by organization: several at a time, each in order, since one round takes one batch of each.
-import { applyBatch, type BatchResult, pendingPartitions, type SettledEvent } from '../apply/apply-batch.ts';
+// Inbox → applied, organization by organization: several at a time, each in order. Those that are named as having something are
+// taken at once, also while others are under way; the inbox is looked at for the rest, at the latest after LOOK_INTERVAL_MS.
+import { applyBatch, pendingPartitions, type SettledEvent } from '../apply/apply-batch.ts';
 import type { Db } from '../db/client.ts';
 import type { Logger } from '../log.ts';
+import type { RecordedChange } from '../model/change.ts';
 import type { Counts, Tracing } from '../model/telemetry.ts';
+import type { DuePartitions } from './due-partitions.ts';
 
 export interface ApplyStepDeps {
   db: Db;
@@ -10,11 +13,14 @@ export interface ApplyStepDeps {
   /** Organizations at a time. */
   concurrency: number;
   requestImports: boolean;
-  /** The change log has grown. */
-  onChanges: () => void;
+  due: DuePartitions;
+  /** The change log has grown, by these. */
+  onChanges: (changes: readonly RecordedChange[]) => void;
   counts: Pick<Counts, 'applied'>;
   tracing: Tracing;
 }
+
+export const LOOK_INTERVAL_MS = 1_000;
 
 /** A step for lib/loop.ts. */
 export function createApplyStep({
@@ -22,6 +28,7 @@ export function createApplyStep({
   log,
   concurrency,
   requestImports,
+  due,
   onChanges,
   counts,
   tracing,
@@ -35,8 +42,8 @@ export function createApplyStep({
     }
   }
 
-  const applyOne = (partition: string): Promise<BatchResult> =>
-    tracing.span('apply batch', { partition }, (link) => {
+  async function applyOne(partition: string): Promise<void> {
+    const { changes, quarantined, more } = await tracing.span('apply batch', { partition }, (link) => {
       const startMs = Date.now();
       const onSettled = (events: readonly SettledEvent[]): void => {
         link(events.flatMap(({ traceId }) => traceId || []));
@@ -44,22 +51,66 @@ export function createApplyStep({
       };
       return applyBatch(db, partition, { requestImports, onSettled });
     });
+    if (changes.length > 0) onChanges(changes);
+    if (quarantined > 0)
+      log.error({ partition, events: quarantined }, 'events were quarantined; see directoryEvents(statuses: [QUARANTINED])');
+    // After the others.
+    if (more) unfinished.add(partition);
+  }
+
+  /** With more to do at once. */
+  const unfinished = new Set<string>();
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  const isTimeToLook = (): boolean => performance.now() - lookedAt >= LOOK_INTERVAL_MS;
+
+  /** What is due, and whatever becomes so meanwhile, until it is time to look. */
+  async function round(waiting: Set<string>, signal: AbortSignal): Promise<void> {
+    const busy = new Set<string>();
+    const lanes = new Set<Promise<unknown>>();
+    const failures: unknown[] = [];
+
+    function next(): string | undefined {
+      if (signal.aborted) return undefined;
+      for (const partition of waiting) if (waiting.delete(partition)) return partition;
+      return isTimeToLook() ? undefined : due.take(busy);
+    }
+
+    function fill(): void {
+      while (lanes.size < concurrency) {
+        const partition = next();
+        if (partition === undefined) return;
+        busy.add(partition);
+        const lane = applyOne(partition)
+          .catch((error: unknown) => failures.push(error))
+          .finally(() => {
+            busy.delete(partition);
+            lanes.delete(lane);
+            fill();
+          });
+        lanes.add(lane);
+      }
+    }
+
+    due.listen(fill);
+    fill();
+    // All of them end before the next round begins, also when one has failed.
+    while (lanes.size > 0) await Promise.all(lanes);
+    due.listen(null);
+    if (failures.length === 0) return;
+    lookedAt = Number.NEGATIVE_INFINITY;
+    throw failures[0];
+  }
 
   return async (signal) => {
-    const waiting = await pendingPartitions(db);
-    let more = false;
-    const lane = async (): Promise<void> => {
-      for (let partition = waiting.shift(); partition !== undefined && !signal.aborted; partition = waiting.shift()) {
-        const result = await applyOne(partition);
-        if (result.changes > 0) onChanges();
-        if (result.quarantined > 0)
-          log.error({ partition, events: result.quarantined }, 'events were quarantined; see directoryEvents(statuses: [QUARANTINED])');
-        more ||= result.more;
-      }
-    };
-    // All of them end before the next round begins, also when one has failed.
-    const ends = await Promise.allSettled(Array.from({ length: concurrency }, lane));
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
-    return more ? 'again' : 'idle';
+    const { partitions, elsewhere } = due.takeAll();
+    for (const partition of unfinished) partitions.add(partition);
+    unfinished.clear();
+    if (elsewhere || isTimeToLook()) {
+      const askedAt = performance.now();
+      for (const partition of await pendingPartitions(db)) partitions.add(partition);
+      lookedAt = askedAt;
+    }
+    await round(partitions, signal);
+    return unfinished.size > 0 ? 'again' : 'idle';
   };
 }

@@ -1,14 +1,16 @@
 // Who wakes whom: each loop has a nudge in this process, and whoever gives a loop something to do wakes it wherever it runs,
 // here and, through hints, in the other processes. A hint that is lost costs one poll.
 import { createNudge, type Nudge } from '../lib/nudge.ts';
+import { createDuePartitions, type DuePartitions } from './due-partitions.ts';
 
 const LOOPS = ['poll', 'apply', 'relay', 'replays'] as const;
 export type WakeableLoop = (typeof LOOPS)[number];
 
 export interface Wake {
   /** Each is waited on by one loop of this process. */
-  nudges: Readonly<Record<WakeableLoop, Nudge>>;
-  wake(loop: WakeableLoop): void;
+  nudges: Readonly<Record<WakeableLoop, Nudge> & { apply: DuePartitions }>;
+  /** `partition`, for apply: where there is something to do. */
+  wake(loop: WakeableLoop, partition?: string): void;
   /** Takes hints of other processes until the signal aborts. */
   listen(signal: AbortSignal): Promise<void>;
 }
@@ -26,11 +28,11 @@ const POLL_DELAY_MS = 1_000;
 
 /** null: there are no other processes. */
 export function createWake(hints: HintsOfOthers | null): Wake {
-  const nudges = { poll: createNudge(), apply: createNudge(), relay: createNudge(), replays: createNudge() };
+  const nudges = { poll: createNudge(), apply: createDuePartitions(), relay: createNudge(), replays: createNudge() };
   let isPollComing = false;
 
-  function wakeNow(loop: WakeableLoop): void {
-    nudges[loop].nudge();
+  function wakeNow(loop: WakeableLoop, partition?: string): void {
+    nudges[loop].nudge(partition);
     hints?.send(loop);
   }
   function wakePoll(): void {
@@ -40,8 +42,8 @@ export function createWake(hints: HintsOfOthers | null): Wake {
 
   return {
     nudges,
-    wake(loop) {
-      if (loop !== 'poll') return wakeNow(loop);
+    wake(loop, partition) {
+      if (loop !== 'poll') return wakeNow(loop, partition);
       if (!isPollComing) setTimeout(wakePoll, POLL_DELAY_MS).unref();
       isPollComing = true;
     },

@@ -20,16 +20,18 @@ import { createReconciler } from '../ops/reconcile-loop.ts';
 import { createReconcileSchedule, type ReconcileScheduleDeps } from '../ops/reconcile-schedule.ts';
 import { refreshNext } from '../ops/refresh-accounts.ts';
 import type { Replays } from '../ops/replay.ts';
+import { createJustRecorded } from '../relay/just-recorded.ts';
 import { createRelay, type RelayOptions } from '../relay/relay.ts';
 import type { WorkosClient } from '../workos/client.ts';
-import { createApplyStep } from './apply-loop.ts';
+import { createApplyStep, LOOK_INTERVAL_MS } from './apply-loop.ts';
+import type { DuePartitions } from './due-partitions.ts';
 import { runAsLeader, type Term } from './leader.ts';
 import { createSyncStep } from './sync-loop.ts';
 
 /** Each is nudged by whoever gives its loop something to do. */
 export interface WorkerNudges {
   poll: Nudge;
-  apply: Nudge;
+  apply: DuePartitions;
   relay: Nudge;
 }
 
@@ -66,7 +68,6 @@ export interface WorkerDeps {
   leaseTtlMs?: number | undefined;
 }
 
-const APPLY_INTERVAL_MS = 1_000;
 const IMPORT_INTERVAL_MS = 2_000;
 const RECONCILE_INTERVAL_MS = 1_000;
 /** Between two looks at the counts of every directory. */
@@ -82,6 +83,7 @@ type Step = Parameters<typeof runLoop>[0];
 
 export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Promise<void> } {
   const { workos, log, clock, nudges, wake, counts, tracing, initialImport, pollIntervalMs = 2_000 } = deps;
+  const recorded = createJustRecorded();
 
   const loop = (name: string, term: Term, step: Step, options: Pick<LoopOptions, 'idleMs' | 'nudge'>): Promise<void> =>
     runLoop(step, {
@@ -128,11 +130,15 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
       log,
       concurrency: deps.applyConcurrency,
       requestImports: initialImport === 'auto',
-      onChanges: () => wake('relay'),
+      due: nudges.apply,
+      onChanges: (changes) => {
+        recorded.add(changes);
+        wake('relay');
+      },
       counts,
       tracing,
     });
-    return loop('apply', term, step, { idleMs: APPLY_INTERVAL_MS, nudge: nudges.apply });
+    return loop('apply', term, step, { idleMs: LOOK_INTERVAL_MS, nudge: nudges.apply });
   };
 
   /** What whoever began it has left behind. */
@@ -164,7 +170,9 @@ export function createWorker(deps: WorkerDeps): { run(signal: AbortSignal): Prom
   }
 
   const relay = ({ db, signal }: Term): Promise<void> =>
-    createRelay({ db, stream: deps.stream, onPublished: deps.onPublished, nudge: nudges.relay, log, counts, tracing }).run(signal);
+    createRelay({ db, stream: deps.stream, onPublished: deps.onPublished, nudge: nudges.relay, recorded, log, counts, tracing }).run(
+      signal,
+    );
 
   return {
     async run(signal) {

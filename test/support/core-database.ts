@@ -33,22 +33,24 @@ export async function store(db: Db, events: readonly SourceEvent[]): Promise<voi
   );
 }
 
+export type Applied = Omit<BatchResult, 'changes'> & { changes: number };
+
 /** Applies whatever is due, in every partition. */
-export async function applyDue(db: Db, batchSize?: number): Promise<BatchResult> {
+export async function applyDue(db: Db, batchSize?: number): Promise<Applied> {
   const total = { settled: 0, quarantined: 0, changes: 0, more: false };
   for (const partition of await pendingPartitions(db)) {
     for (let more = true; more; ) {
       const result = await applyBatch(db, partition, { requestImports: false, ...(batchSize !== undefined && { batchSize }) });
       total.settled += result.settled;
       total.quarantined += result.quarantined;
-      total.changes += result.changes;
+      total.changes += result.changes.length;
       more = result.more;
     }
   }
   return total;
 }
 
-export async function deliver(db: Db, events: readonly SourceEvent[], batchSize?: number): Promise<BatchResult> {
+export async function deliver(db: Db, events: readonly SourceEvent[], batchSize?: number): Promise<Applied> {
   await store(db, events);
   return applyDue(db, batchSize);
 }

@@ -4,6 +4,7 @@ import { type OpenDb, openDb } from '../../../src/db/client.ts';
 import { lockPartition } from '../../../src/db/lock.ts';
 import { NO_COUNTS, NO_TRACING } from '../../../src/model/telemetry.ts';
 import { createApplyStep } from '../../../src/worker/apply-loop.ts';
+import { createDuePartitions } from '../../../src/worker/due-partitions.ts';
 import { type CoreDatabase, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
 import { silent } from '../../support/feed-node.ts';
 import { expectInvariants } from '../../support/invariants.ts';
@@ -30,12 +31,13 @@ const hires = (from: number, to: number) =>
     return anEvent(n, 'dsync.user.created', aUser(`user_${n}`, own(1 + (n % 3))));
   });
 
-const step = (concurrency: number) =>
+const step = (concurrency: number, due = createDuePartitions()) =>
   createApplyStep({
     db: core.db,
     log: silent,
     concurrency,
     requestImports: false,
+    due,
     onChanges: () => {},
     counts: NO_COUNTS,
     tracing: NO_TRACING,
