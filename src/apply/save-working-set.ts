@@ -82,7 +82,8 @@ export async function saveWorkingSet(tx: Tx, set: WorkingSet, { requestImports }
   ].filter(({ rows }) => rows.length > 0);
   if (writes.length === 0) return;
   const ctes = writes.map(({ upsert }, index) => `w${index} AS (${upsert(`$${index + 1}`)})`);
-  const name = writes.map(({ upsert }) => upsert.name.toLowerCase()).join('_');
+  // Each begins with another letter.
+  const name = writes.map(({ upsert }) => upsert.name[0]?.toLowerCase()).join('');
   await tx.$executeRawUnsafe(
     `/* prepared: save_${name} */ WITH ${ctes.join(', ')} SELECT 1`,
     ...writes.map(({ rows }) => JSON.stringify(rows)),

@@ -6,6 +6,7 @@ import { createNudge } from '../../src/lib/nudge.ts';
 import type { RecordedChange } from '../../src/model/change.ts';
 import { type ChangeStream, createChangeStream, type StreamNews } from '../../src/redis/change-stream.ts';
 import { openRedis, type RedisConnections } from '../../src/redis/client.ts';
+import { createJustRecorded } from '../../src/relay/just-recorded.ts';
 import { markRelayed } from '../../src/relay/mark-relayed.ts';
 import { createRelay, type RelayOptions } from '../../src/relay/relay.ts';
 import { aChange, commit, positions, range, recorded } from '../support/changes.ts';
@@ -75,6 +76,18 @@ test('every change goes to the stream under its position, to the own tail, and i
   expect(await streamed()).toEqual(range(1, 1_203));
   expect(positions(subject.published)).toEqual(range(1, 1_203));
   expect(await relayed()).toBe(1_203n);
+});
+
+test('what was just recorded is not read from the log; what was not is', async () => {
+  await commit(opened.db, aChange('a'), aChange('b'), aChange('c'), aChange('d'));
+  const just = createJustRecorded();
+  just.add([recorded(4n, aChange('handed over'))]);
+  just.add([recorded(1n, aChange('handed over')), recorded(2n, aChange('handed over'))]);
+  const subject = relay({ recorded: just });
+  await untilIdle(subject);
+  expect(subject.published.map(({ userId }) => userId)).toEqual(['handed over', 'handed over', 'c', 'd']);
+  expect(await streamed()).toEqual([1, 2, 3, 4]);
+  expect((await readHead(opened.db)).relayedPosition).toBe(4n);
 });
 
 test('an entry carries the whole change', async () => {

@@ -99,3 +99,38 @@ test('a stop ends between two batches', async () => {
   await step(2)(stopped.signal);
   expect(await core.db.directoryEvent.count({ where: { status: 'PENDING' } })).toBe(3);
 });
+
+test('an organization that is named is taken at once, also while another is held up; one that nobody names is found by a look', async () => {
+  await store(core.db, founding);
+  const due = createDuePartitions();
+  const apply = step(2, due);
+  await apply(never);
+  await store(core.db, hires(10, 39));
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let held = false;
+  const holding = other.db.$transaction(
+    async (tx) => {
+      await lockPartition(tx, 'org_1');
+      held = true;
+      await released;
+    },
+    { timeout: 60_000 },
+  );
+  await waitFor('the lock', () => held);
+  due.nudge('org_1');
+  const round = apply(never);
+  due.nudge('org_2');
+  await waitFor('the one that was named', async () => (await pending('org_2')) === 0);
+  // Nobody says where: whoever is under way comes to an end first.
+  due.nudge();
+  release();
+  await holding;
+  await round;
+  expect([await pending('org_1'), await pending('org_3')]).toEqual([0, 10]);
+  await apply(never);
+  expect(await pending('org_3')).toBe(0);
+  await expectInvariants(core.db);
+});
