@@ -14,8 +14,6 @@ export interface Held {
 /** Beyond these, begun anew: some MB. */
 const MAX_KEPT = 1_000;
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
 export function rememberHeld(permissionsOf: (role: string) => readonly string[]): (roles: readonly string[]) => Held {
   const kept = new Map<string, Held>();
   return (roles) => {
@@ -39,10 +37,11 @@ function toHeld(roles: readonly string[], permissionsOf: (role: string) => reado
       else via.set(permission, [index]);
     }
   }
-  const ordered = [...via].sort(([a], [b]) => compare(a, b));
+  // By code units, as everywhere.
+  const permissions = [...via.keys()].sort();
   return {
-    roles: [...new Set(roles)].sort(compare),
-    permissions: ordered.map(([permission]) => permission),
-    via: Object.fromEntries(ordered),
+    roles: [...new Set(roles)].sort(),
+    permissions,
+    via: Object.fromEntries(permissions.map((permission) => [permission, via.get(permission) ?? []])),
   };
 }

@@ -31,33 +31,36 @@ export interface UserPage {
   last: string | null;
 }
 
-// Users by (organization_id, id), and that alone, then their rows by primary key; memberships and versions by their primary keys, from each user; grants by (user_id). Groups of
-// the organization that are mapped, or were.
+// Users by (organization_id, id), and that alone; then, from each user, rows by primary keys and grants by (user_id): lateral, each
+// at most one row, because the planner takes a page for a part of the company that is worth reading whole tables for. Groups of the
+// organization that are mapped, or were.
 const PAGE = `
   WITH seen AS MATERIALIZED (
     SELECT id FROM directory_user WHERE organization_id = $1 AND id > $2 ORDER BY organization_id, id LIMIT $3
-  ), page AS MATERIALIZED (
-    SELECT u.id, u.directory_id, u.directory_roles, u.state = 'ACTIVE' AND d.state = 'ACTIVE' AND NOT o.deleted AS in_force
-    FROM seen JOIN directory_user u ON u.id = seen.id JOIN directory d ON d.id = u.directory_id JOIN organization o ON o.id = u.organization_id
   ), relevant AS MATERIALIZED (
     SELECT g.id, g.name FROM directory_group g WHERE g.organization_id = $1 AND (g.id = ANY($5::text[])
       OR g.id IN (SELECT group_id FROM group_mapping WHERE organization_id = $1) OR g.name IN (SELECT group_name FROM group_mapping WHERE organization_id = $1))
-  ), belonging AS (
-    SELECT m.user_id, to_json(array_agg(m.group_id ORDER BY m.group_id))::text AS groups, bool_or(m.group_id = ANY($5::text[])) AS reached
-    FROM page JOIN membership m ON m.user_id = page.id AND m.active JOIN relevant r ON r.id = m.group_id GROUP BY m.user_id
-  ), granted AS (
-    SELECT t.user_id, jsonb_agg(jsonb_build_object('id', t.id, 'role', t.role, 'expiresAt', t.expires_at) ORDER BY t.id)::text AS grants
-    FROM page JOIN "grant" t ON t.user_id = page.id AND t.organization_id = $1 AND t.revoked_at IS NULL GROUP BY t.user_id
   )
   SELECT (SELECT max(id) FROM seen) AS last,
     (SELECT coalesce(json_object_agg(id, name), '{}')::text FROM relevant) AS "groupNames",
     json_build_object('roles', (SELECT coalesce(json_agg(r), '[]') FROM (${ROLES_OF('ARRAY[$1]')}) r),
       'mappings', (SELECT coalesce(json_agg(m), '[]') FROM (${MAPPINGS_OF('ARRAY[$1]')}) m))::text AS catalog,
-    (SELECT string_agg(concat(to_json(p.id), '${FIELD}', to_json(p.directory_id), '${FIELD}', p.in_force, '${FIELD}', to_json(p.directory_roles), '${FIELD}', b.groups, '${FIELD}',
+    (SELECT string_agg(concat(to_json(u.id), '${FIELD}', to_json(u.directory_id), '${FIELD}', u.in_force, '${FIELD}', to_json(u.directory_roles), '${FIELD}', b.groups, '${FIELD}',
         g.grants, '${FIELD}',
-        to_json(e.roles), '${FIELD}', to_json(e.permissions), '${FIELD}', e.reasons), '${LINE}' ORDER BY p.id)
-     FROM page p LEFT JOIN belonging b ON b.user_id = p.id LEFT JOIN granted g ON g.user_id = p.id
-       LEFT JOIN effective_entitlement e ON e.user_id = p.id AND e.to_position = 9223372036854775807
+        to_json(e.roles), '${FIELD}', to_json(e.permissions), '${FIELD}', e.reasons), '${LINE}' ORDER BY u.id)
+     FROM seen CROSS JOIN LATERAL (
+       SELECT u.id, u.directory_id, u.directory_roles,
+         u.state = 'ACTIVE' AND (SELECT state = 'ACTIVE' FROM directory WHERE id = u.directory_id) AND NOT (SELECT deleted FROM organization WHERE id = $1) AS in_force
+       FROM directory_user u WHERE u.id = seen.id LIMIT 1
+     ) u CROSS JOIN LATERAL (
+       SELECT to_json(array_agg(m.group_id ORDER BY m.group_id))::text AS groups, bool_or(m.group_id = ANY($5::text[])) AS reached
+       FROM membership m WHERE m.user_id = seen.id AND m.active AND (m.group_id IN (SELECT id FROM relevant)) IS TRUE
+     ) b CROSS JOIN LATERAL (
+       SELECT jsonb_agg(jsonb_build_object('id', t.id, 'role', t.role, 'expiresAt', t.expires_at) ORDER BY t.id)::text AS grants
+       FROM "grant" t WHERE t.user_id = seen.id AND t.organization_id = $1 AND t.revoked_at IS NULL
+     ) g LEFT JOIN LATERAL (
+       SELECT e.roles, e.permissions, e.reasons FROM effective_entitlement e WHERE e.user_id = seen.id AND e.to_position = 9223372036854775807 LIMIT 1
+     ) e ON true
      WHERE b.reached OR e.roles && $4::text[]) AS lines`;
 
 interface Row {
