@@ -51,53 +51,99 @@ export interface ContextDeps {
   revalidation: Revalidation;
 }
 
-/** Parts are made when they are asked for: most operations need few of them. */
-export function createContext(
-  { db, lookup, services, revalidation }: ContextDeps,
-  asking: { caller: Caller; readonly signal: AbortSignal; askedAtMs?: number; transport?: Transport },
-): Context {
-  const { caller, askedAtMs = performance.now(), transport = 'SSE' } = asking;
-  const tenant = caller.organizationId;
-  let bound: Db | undefined;
-  let reads: Reads | undefined;
-  let load: Loaders | undefined;
-  let budget: Budget | undefined;
-  const bind = (): Db => {
-    bound ??= bindTenant(db, tenant);
-    return bound;
-  };
-  return {
-    caller,
-    tenant,
-    get db() {
-      return bind();
-    },
-    get reads() {
-      reads ??= createReads(db, lookup, tenant);
-      return reads;
-    },
-    get load() {
-      load ??= createLoaders({ bound: bind(), db, tenant });
-      return load;
-    },
-    services,
-    standing: {
-      holds: () => revalidation.holds(caller),
-      watch: (onLost) => revalidation.watch(caller, onLost),
-    },
-    get budget() {
-      budget ??= createBudget();
-      return budget;
-    },
-    renewBudget() {
-      budget = undefined;
-    },
-    askedAtMs,
-    get signal() {
-      return asking.signal;
-    },
-    transport,
-    cursorOf: (position) => encodeCursor(services.logId, position),
-    positionOf: (cursor) => decodeCursor(services.logId, cursor),
-  };
+interface Asked {
+  caller: Caller;
+  readonly signal: AbortSignal;
+  askedAtMs?: number;
+  transport?: Transport;
 }
+
+/**
+ * Parts are made when they are asked for: most operations need few of them. A class, for an object with getters of its own has
+ * a hidden class of its own too, which V8 makes in its old space: thousands of them a second were half of all garbage.
+ */
+class OperationContext implements Context {
+  readonly caller: Caller;
+  readonly tenant: string | null;
+  readonly services: Services;
+  readonly askedAtMs: number;
+  readonly transport: Transport;
+  readonly #deps: ContextDeps;
+  readonly #asked: Asked;
+  #db: Db | undefined;
+  #reads: Reads | undefined;
+  #load: Loaders | undefined;
+  #budget: Budget | undefined;
+
+  constructor(deps: ContextDeps, asked: Asked) {
+    this.caller = asked.caller;
+    this.tenant = asked.caller.organizationId;
+    this.services = deps.services;
+    this.askedAtMs = asked.askedAtMs ?? performance.now();
+    this.transport = asked.transport ?? 'SSE';
+    this.#deps = deps;
+    this.#asked = asked;
+  }
+
+  get db(): Db {
+    this.#db ??= bindTenant(this.#deps.db, this.tenant);
+    return this.#db;
+  }
+  get reads(): Reads {
+    this.#reads ??= createReads(this.#deps.db, this.#deps.lookup, this.tenant);
+    return this.#reads;
+  }
+  get load(): Loaders {
+    this.#load ??= createLoaders({ bound: this.db, db: this.#deps.db, tenant: this.tenant });
+    return this.#load;
+  }
+  get standing(): Standing {
+    const { revalidation } = this.#deps;
+    return { holds: () => revalidation.holds(this.caller), watch: (onLost) => revalidation.watch(this.caller, onLost) };
+  }
+  get budget(): Budget {
+    this.#budget ??= createBudget();
+    return this.#budget;
+  }
+  get renewBudget() {
+    return () => {
+      this.#budget = undefined;
+    };
+  }
+  get signal(): AbortSignal {
+    return this.#asked.signal;
+  }
+  get cursorOf() {
+    const { logId } = this.services;
+    return (position: Position) => encodeCursor(logId, position);
+  }
+  get positionOf() {
+    const { logId } = this.services;
+    return (cursor: string) => decodeCursor(logId, cursor);
+  }
+}
+
+export const createContext = (deps: ContextDeps, asked: Asked): Context => new OperationContext(deps, asked);
+
+/** Makes `target` a context too, without making its parts. */
+export function lend(context: Context, target: object): void {
+  for (const name of PARTS) {
+    if (name in target) continue;
+    Object.defineProperty(target, name, { get: () => context[name], enumerable: true, configurable: true });
+  }
+}
+
+const PARTS = [
+  'tenant',
+  'db',
+  'reads',
+  'load',
+  'services',
+  'standing',
+  'budget',
+  'renewBudget',
+  'askedAtMs',
+  'transport',
+  'cursorOf',
+  'positionOf',
+] as const satisfies (keyof Context)[];

@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 import { freshnessArgs, readFresh } from './freshness.ts';
 import { OF_THE_ITEM, ofKept } from './of-the-item.ts';
 import { EffectiveEntitlements, EntitlementPath, Freshness, Group } from './refs.ts';
+import { needs } from './scope.ts';
 import { UserConnection } from './user.ts';
 
 const MAX_CHECKS = 100;
@@ -105,13 +106,13 @@ const AccessCheck = builder.inputType('AccessCheck', {
   fields: (t) => ({ userId: t.id({ required: true }), permission: t.string({ required: true }) }),
 });
 
-const authScopes = { scope: 'ENTITLEMENTS_READ' } as const;
+const NEEDS = needs('ENTITLEMENTS_READ');
 
 builder.queryFields((t) => ({
   effectiveEntitlements: t.field({
     type: EffectiveEntitlements,
     nullable: true,
-    authScopes,
+    ...NEEDS,
     args: { userId: t.arg.id({ required: true }), ...freshnessArgs },
     resolve: (_root, { userId, ...fresh }, context) =>
       readFresh(
@@ -123,7 +124,7 @@ builder.queryFields((t) => ({
   }),
   checkAccess: t.field({
     type: AccessDecision,
-    authScopes,
+    ...NEEDS,
     args: { userId: t.arg.id({ required: true }), permission: t.arg.string({ required: true }), ...freshnessArgs },
     resolve: (_root, { userId, permission, ...fresh }, context) =>
       readFresh(
@@ -135,7 +136,7 @@ builder.queryFields((t) => ({
   }),
   checkAccesses: t.field({
     type: [AccessDecision],
-    authScopes,
+    ...NEEDS,
     description: `In the order of \`checks\`, at most ${MAX_CHECKS}`,
     args: { checks: t.arg({ type: [AccessCheck], required: true }), ...freshnessArgs },
     resolve: (_root, { checks, ...fresh }, context) => {
@@ -146,7 +147,7 @@ builder.queryFields((t) => ({
   }),
   usersWithPermission: t.field({
     type: UserConnection,
-    authScopes,
+    ...NEEDS,
     args: { organizationId: t.arg.id({ required: true }), permission: t.arg.string({ required: true }), ...pageArgs },
     resolve: (_root, { organizationId, permission, ...args }, context) =>
       page(context, 'usersWithPermission', args, {

@@ -43,7 +43,7 @@ export function createKeptAccess(maxBytes: number): KeptAccess {
   });
   const contents = createWeightedCache<Content>({
     maxWeight: Math.floor(maxBytes * (1 - SHARE_OF_USERS)),
-    weigh: (_digest, { characters, texts }) => BYTES_OF_ANY + BYTES_PER_CHARACTER * characters + texts.bytes,
+    weigh: (_digest, { characters, texts }) => BYTES_OF_ANY + BYTES_PER_CHARACTER * characters + texts.bytes(),
   });
 
   function add(digest: string, text: string): Content {

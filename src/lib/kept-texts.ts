@@ -3,7 +3,7 @@ export interface KeptTexts {
   get(key: number): string | undefined;
   set(key: number, text: string): void;
   /** Of all of them. */
-  readonly bytes: number;
+  bytes(): number;
 }
 
 const BYTES_OF_ANY = 100;
@@ -24,9 +24,7 @@ export function createKeptTexts({ max, onGrown }: { max: number; onGrown: () => 
     texts.delete(key);
   };
   return {
-    get bytes() {
-      return bytes;
-    },
+    bytes: () => bytes,
     get: (key) => texts.get(key)?.text,
     set(key, text) {
       remove(key);

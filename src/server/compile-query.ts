@@ -22,6 +22,7 @@ import {
 } from 'graphql';
 import type { Context } from '../../schema/context.ts';
 import { type OfKept, textsOf } from '../../schema/of-the-item.ts';
+import { resolverFor } from '../../schema/scope.ts';
 import { newTextKey } from '../lib/kept-texts.ts';
 import { joined, newText } from './answer-text.ts';
 import { collectFields } from './collect-fields.ts';
@@ -43,7 +44,7 @@ import {
 export type Run = (context: Context, variables: Readonly<Record<string, unknown>>) => Promise<string> | string;
 
 type Fragments = GraphQLResolveInfo['fragments'];
-type Field = GraphQLField<unknown, unknown>;
+type Field = GraphQLField<unknown, Context>;
 
 /** undefined: the document has something that is left to graphql. It is valid, and its one operation a query. */
 export function compileQuery(schema: GraphQLSchema, operation: OperationDefinitionNode, fragments: Fragments): Run | undefined {
@@ -85,7 +86,8 @@ function compilerOf(schema: GraphQLSchema, operation: OperationDefinitionNode, f
   ): PlannedField | undefined {
     const part = definition && complete(definition.type, fieldNodes);
     if (!part) return undefined;
-    const { name: fieldName, type: returnType, resolve } = definition;
+    const { name: fieldName, type: returnType } = definition;
+    const resolve = resolverFor(definition, lacking) ?? definition.resolve;
     const key = `${JSON.stringify(name)}:`;
     const ofTheItem = part.ofTheItem && definition.extensions.ofTheItem === true;
     if (!resolve) {
@@ -121,7 +123,7 @@ function compilerOf(schema: GraphQLSchema, operation: OperationDefinitionNode, f
           operation,
           variableValues: variables,
         };
-        const args = definition.args.length === 0 ? {} : getArgumentValues(definition, node, variables);
+        const args = definition.args.length === 0 ? {} : getArgumentValues(definition as GraphQLField<unknown, unknown>, node, variables);
         settle(resolve(source, args, context, info), part.complete, path, job, info, out);
       },
     };
@@ -154,6 +156,11 @@ function compilerOf(schema: GraphQLSchema, operation: OperationDefinitionNode, f
   }
 
   return { fields };
+}
+
+/** How that is said is Yoga's. */
+function lacking(): never {
+  throw NO_WHOLE_ANSWER;
 }
 
 /** What is made of something kept is written once, and kept beside it. */

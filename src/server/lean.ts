@@ -26,6 +26,29 @@ export interface LeanDeps extends ContextDeps {
   stallTimeoutMs: number;
 }
 
+/** With a signal that is made when it is asked for, as the parts of a context are. */
+class Asking {
+  readonly caller: Caller;
+  readonly askedAtMs: number;
+  readonly #res: ServerResponse;
+  #gone: AbortController | undefined;
+
+  constructor(res: ServerResponse, { caller, askedAtMs }: { caller: Caller; askedAtMs: number }) {
+    this.caller = caller;
+    this.askedAtMs = askedAtMs;
+    this.#res = res;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#gone) {
+      const controller = new AbortController();
+      this.#res.once('close', () => controller.abort());
+      this.#gone = controller;
+    }
+    return this.#gone.signal;
+  }
+}
+
 const MAX_BODY_BYTES = 64 * 1024;
 const JSON_TYPES: ReadonlySet<string | undefined> = new Set([
   'application/json',
@@ -46,29 +69,12 @@ const ANSWER_TYPES: ReadonlyMap<string | undefined, string> = new Map([
 const PARAMETERS: ReadonlySet<string> = new Set(['query', 'variables', 'operationName', 'documentId', 'extensions']);
 
 export function createLean({ documents, textOf, stallTimeoutMs, ...deps }: LeanDeps): Lean {
-  function execute(
-    body: Buffer,
-    res: ServerResponse,
-    { caller, askedAtMs }: { caller: Caller; askedAtMs: number },
-  ): ReturnType<Run> | undefined {
+  function execute(body: Buffer, res: ServerResponse, asking: { caller: Caller; askedAtMs: number }): ReturnType<Run> | undefined {
     const params = paramsIn(body);
     const text = params && textOf(params);
     const run = text !== undefined && documents.find(text, params?.operationName ?? undefined);
     if (!params || !run) return undefined;
-    let gone: AbortController | undefined;
-    const asking = {
-      caller,
-      askedAtMs,
-      get signal() {
-        if (!gone) {
-          const controller = new AbortController();
-          res.once('close', () => controller.abort());
-          gone = controller;
-        }
-        return gone.signal;
-      },
-    };
-    return run(createContext(deps, asking), params.variables ?? {});
+    return run(createContext(deps, new Asking(res, asking)), params.variables ?? {});
   }
 
   return {

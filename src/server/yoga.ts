@@ -4,7 +4,7 @@ import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor';
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention';
 import { GraphQLError, type ValidationContext } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
-import { type Context, createContext } from '../../schema/context.ts';
+import { type Context, createContext, lend } from '../../schema/context.ts';
 import { type Report, toGraphQLError } from '../../schema/errors.ts';
 import { schema } from '../../schema/index.ts';
 import type { Caller } from '../auth/caller.ts';
@@ -97,14 +97,6 @@ const useFaults = (report: Report): Plugin<Asking> => ({
   },
 });
 
-/** Yoga copies what is returned, and would make every part that way; so the parts are added to its context as they are. */
-function extendLazily(asking: Asking, context: Context): Context {
-  const { caller, signal, transport, askedAtMs, ...parts } = Object.getOwnPropertyDescriptors(context);
-  const own = { ...(!('transport' in asking) && { transport }), ...(!('askedAtMs' in asking) && { askedAtMs }) };
-  Object.defineProperties(asking, { ...own, ...parts });
-  return {} as Context;
-}
-
 /** Armor would throw out of the validation and call it a syntax error. */
 const asValidationError = {
   propagateOnRejection: false,
@@ -122,7 +114,11 @@ export function createGraphql({ db, lookup, services, revalidation, log, limits,
   const report: Report = (cause) => log.error({ err: cause }, 'a request failed');
   const yoga = createYoga<Asking, Context>({
     schema,
-    context: (asking) => extendLazily(asking, createContext({ db, lookup, services, revalidation }, asking)),
+    // Yoga copies what is returned, and would make every part that way.
+    context: (asking) => {
+      lend(createContext({ db, lookup, services, revalidation }, asking), asking);
+      return {} as Context;
+    },
     graphqlEndpoint: '/graphql',
     logging: false,
     landingPage: false,

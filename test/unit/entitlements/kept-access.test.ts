@@ -47,7 +47,7 @@ test('of one access as many texts are kept as there are often different question
   for (let key = 1; key <= 100; key += 1) texts.set(key, 'x'.repeat(100));
   expect(Array.from({ length: 100 }, (_, index) => texts.get(index + 1)).filter(Boolean)).toHaveLength(8);
   expect(texts.get(100)).toBe('x'.repeat(100));
-  expect(texts.bytes).toBeLessThan(8 * 250);
+  expect(texts.bytes()).toBeLessThan(8 * 250);
   texts.set(101, 'é漢');
   expect(texts.get(101)).toBe('é漢');
 });
