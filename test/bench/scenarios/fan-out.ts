@@ -3,22 +3,12 @@
 // by then, and is handed over as a relay does; a `serve` process delivers it, to callers with keys, from cursors. Others get the
 // same change, as the same text, over Redis; nothing is stored (`propagation` measures what that takes).
 import { setTimeout as delay } from 'node:timers/promises';
-import { appendChanges } from '../../../src/changes/append.ts';
-import { readHead } from '../../../src/changes/head.ts';
 import { FOLLOW_CHANGES } from '../../../src/client/documents.ts';
-import { openDb } from '../../../src/db/client.ts';
-import { inTransaction } from '../../../src/db/transaction.ts';
-import { createLogger } from '../../../src/log.ts';
-import type { AccessChange, RecordedChange } from '../../../src/model/change.ts';
-import { encodeCursor } from '../../../src/model/cursor.ts';
-import { createChangeStream } from '../../../src/redis/change-stream.ts';
-import { openRedis } from '../../../src/redis/client.ts';
-import { startRedis } from '../../support/redis.ts';
-import { openDataset } from '../dataset.ts';
-import { directoryId, organizationId, PERMISSIONS, userId } from '../dataset-rows.ts';
+import { userId } from '../dataset-rows.ts';
+import { type Contenders, type Name, openContenders } from '../fan-out-contenders.ts';
 import { alternate, type BenchOptions, type Comparison, quantile, type Scenario } from '../scenario.ts';
-import { type StreamServer, startOurs, startPeer } from '../stream-servers.ts';
-import { type Deliveries, now, type Publish, type Subscribers, startSubscribers } from '../subscribers.ts';
+import type { StreamServer } from '../stream-servers.ts';
+import { type Deliveries, type Subscribers, startSubscribers } from '../subscribers.ts';
 
 interface Crowd {
   name: string;
@@ -42,92 +32,22 @@ const QUICK: readonly Crowd[] = [
 const ROUND_MS = 2_000;
 const WARMING = 300;
 const SETTLE_MS = 2_000;
-const AUTHORIZATION = 'Bearer bench';
 /** The message itself may differ in the order of its keys and in its id. */
 const MAX_BYTES_APART = 16;
-
-type Name = 'ours' | 'mercurius' | 'yoga' | 'broadcast';
-
-/** What is published: of user 0, as often as one likes. */
-const CHANGE: AccessChange = {
-  organizationId: organizationId(0),
-  directoryId: directoryId(0),
-  userId: userId(0),
-  grantedPermissions: [],
-  revokedPermissions: PERMISSIONS.slice(0, 3),
-  grantedRoles: [],
-  revokedRoles: ['role-07'],
-  cause: {
-    kind: 'DIRECTORY_EVENT',
-    eventId: 'event_01KDVF0000000000000000001',
-    eventType: 'dsync.group.user_removed',
-    replayId: null,
-    driftReportId: null,
-    actor: null,
-    reason: null,
-    occurredAt: new Date('2026-01-03T00:00:00.000Z'),
-  },
-};
-
-/** As a subscriber sees it. */
-function shown({ cause, position, ...change }: RecordedChange, logId: string): object {
-  const { kind, eventId, eventType, replayId, actor, reason, occurredAt } = cause;
-  const { organizationId, directoryId, userId, grantedPermissions, revokedPermissions, grantedRoles, revokedRoles, recordedAt } = change;
-  return {
-    __typename: 'EntitlementChange',
-    cursor: encodeCursor(logId, position),
-    ...{ organizationId, directoryId, userId, grantedPermissions, revokedPermissions, grantedRoles, revokedRoles },
-    cause: { kind, eventId, eventType, replayId, actor, reason },
-    occurredAt,
-    recordedAt,
-  };
-}
 
 const variablesOf = ({ groups }: Crowd): object[] =>
   Array.from({ length: groups }, (_, n) => (groups === 1 ? {} : { filter: { userIds: [userId(0), userId(n + 1)] } }));
 
 async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Comparison> {
-  const log = createLogger('warn');
-  const redis = await startRedis();
-  const dataset = await openDataset({ users: quick ? 10_000 : 100_000, say });
-  const database = openDb({ url: dataset.url, log, poolSize: 2, statementTimeoutMs: 10_000, applicationName: 'bench' });
-  const connections = openRedis({ url: redis.url, log });
+  const contenders = await openContenders({ users: quick ? 10_000 : 100_000, say });
   try {
-    const { logId, position } = await readHead(database.db);
-    const stream = createChangeStream({ redis: connections, logId });
-    const publishOurs = async (): Promise<number> => {
-      const { base } = await inTransaction(database.db, (tx) => appendChanges(tx, [CHANGE]));
-      const handedAtMs = now();
-      await stream.append([{ ...CHANGE, position: base + 1n, recordedAt: new Date() }]);
-      return handedAtMs;
-    };
-    const theirs = shown({ ...CHANGE, position, recordedAt: new Date() }, logId);
-    const start: Record<Name, () => Promise<StreamServer & { authorization: string }>> = {
-      ours: () => startOurs('serve', { DATABASE_URL: dataset.url, REDIS_URL: redis.url }),
-      mercurius: async () => ({ ...(await startPeer('mercurius-subscriptions.js', peerEnv)), authorization: AUTHORIZATION }),
-      yoga: async () => ({ ...(await startPeer('yoga-pubsub.js', peerEnv)), authorization: AUTHORIZATION }),
-      broadcast: async () => ({ ...(await startPeer('ws-broadcast.js', peerEnv)), authorization: AUTHORIZATION }),
-    };
-    const peerEnv = { REDIS_URL: redis.url, AUTHORIZATION };
-    const publication = (how: 'mqemitter' | 'redis') => ({ how, redisUrl: redis.url, change: theirs });
-    const publish: Record<Name, Publish> = {
-      ours: publishOurs,
-      mercurius: publication('mqemitter'),
-      yoga: publication('redis'),
-      broadcast: publication('redis'),
-    };
-    for (const crowd of quick ? QUICK : CROWDS) yield* await measure(crowd, { start, publish, rounds, say });
+    for (const crowd of quick ? QUICK : CROWDS) yield* await measure(crowd, { ...contenders, rounds, say });
   } finally {
-    connections.close();
-    await database.close();
-    await dataset.close();
-    await redis.stop();
+    await contenders.close();
   }
 }
 
-interface Means {
-  start: Record<Name, () => Promise<StreamServer & { authorization: string }>>;
-  publish: Record<Name, Publish>;
+interface Means extends Pick<Contenders, 'start' | 'publish'> {
   rounds: number;
   say(text: string): void;
 }
