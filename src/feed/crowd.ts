@@ -2,7 +2,8 @@
 // together and is asked once, under the users or the organization of its filter. One timer for all of them.
 //
 // Whoever waits has, besides what it has pulled, everything up to `lookedTo()`: that was looked through on its behalf.
-// Wakes so many at a time, so that a change for ten thousand does not keep the process from everything else.
+// Wakes so many at a time, so that a change for ten thousand does not keep the process from everything else, and what the first
+// are told is on its way while the others are woken.
 import { changeMatcher } from '../changes/match.ts';
 import type { ChangeFilter, RecordedChange } from '../model/change.ts';
 import type { Position } from '../model/cursor.ts';
@@ -41,7 +42,7 @@ const MAX_INDEXED_USERS = 100;
 const placeOfUser = (id: string): string => `user ${id}`;
 const placeOfOrganization = (id: string): string => `organization ${id}`;
 const EVERYWHERE = '';
-const WOKEN_AT_A_TIME = 256;
+const WOKEN_AT_A_TIME = 64;
 const LOOK_AT_A_TIME = 500;
 
 export function createCrowd({ tail, tickMs }: { tail: Tail; tickMs: number }): Crowd {

@@ -87,13 +87,13 @@ test('a change wakes those it concerns, with the first of them, and nobody else'
 
 test('a group is asked once, however many are in it', () => {
   const asked = vi.fn(() => true);
-  const members = Array.from({ length: 100 }, () => enter({ userIds: ['a'] }));
+  const members = Array.from({ length: 50 }, () => enter({ userIds: ['a'] }));
   expect(new Set(members.map(({ waiter }) => waiter.group)).size).toBe(1);
   Object.assign(members[0]?.waiter.group ?? {}, { matches: asked });
   for (const member of members) member.wait();
   push('a');
   expect(asked).toHaveBeenCalledTimes(1);
-  expect(members.filter(({ woken }) => woken.length === 1)).toHaveLength(100);
+  expect(members.filter(({ woken }) => woken.length === 1)).toHaveLength(50);
   push('b');
   expect(asked).toHaveBeenCalledTimes(1);
 });
