@@ -200,8 +200,7 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
         if (!folded) return undefined;
         await failpoint('folded');
         for (const outcome of folded.outcomes) verdicts.set(outcome.id, outcome);
-        await settleEvents(tx, [...verdicts.values()]);
-        const changes = await storeTransitions(tx, folded.transitions);
+        const changes = await storeTransitions(tx, folded.transitions, settleEvents(tx, [...verdicts.values()]));
         const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
         settled = taken.map(({ id, type, traceId }) => ({ id, type, traceId, status: verdicts.get(id)?.status ?? 'IGNORED' }));
         return {
