@@ -4,6 +4,7 @@
 import type { Db, Tx } from '../db/client.ts';
 import { lockEnvironment, lockPartition } from '../db/lock.ts';
 import { rolledBack } from '../db/rolled-back.ts';
+import { together } from '../db/together.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { recomputeUsers } from '../entitlements/recompute.ts';
 import { restateUsers } from '../entitlements/restate.ts';
@@ -97,8 +98,8 @@ async function underLock<T>(
 ): Promise<T> {
   for (const held of [partition, ENVIRONMENT]) {
     const run = async (tx: Tx): Promise<T | undefined> => {
-      await lock(tx, held);
-      const done = await work(tx, held === ENVIRONMENT ? null : held);
+      // What the work reads first is asked along with the lock, and read when that is there.
+      const [, done] = await together(lock(tx, held), work(tx, held === ENVIRONMENT ? null : held));
       await failpoint('before-commit');
       return done;
     };
@@ -141,6 +142,7 @@ function parseAll(events: readonly PendingEvent[]): { observations: Observation[
 interface Folded {
   outcomes: Verdict[];
   transitions: Transition[];
+  save(): Promise<void>;
 }
 
 /** undefined: the facts reach beyond the organization `within`. */
@@ -152,7 +154,7 @@ async function foldDirectory(
 ): Promise<Folded | undefined> {
   const outcomes: Verdict[] = [];
   const transitions: Transition[] = [];
-  if (observations.length === 0) return { outcomes, transitions };
+  if (observations.length === 0) return { outcomes, transitions, save: async () => undefined };
   const set = await loadWorkingSet(tx, observations);
   if (within !== null && !staysWithin(set, observations, within)) return undefined;
   for (const observation of observations) {
@@ -160,8 +162,7 @@ async function foldDirectory(
     outcomes.push({ id: observation.version, status: result.outcome === 'applied' ? 'APPLIED' : 'STALE', error: null });
     transitions.push(...result.transitions);
   }
-  await saveWorkingSet(tx, set, options);
-  return { outcomes, transitions };
+  return { outcomes, transitions, save: () => saveWorkingSet(tx, set, options) };
 }
 
 async function foldCatalog(tx: Tx, observations: readonly Observation[]): Promise<Folded> {
@@ -178,7 +179,7 @@ async function foldCatalog(tx: Tx, observations: readonly Observation[]): Promis
     // Stored at once: the next event's effect is measured against what this one left behind.
     await storeTransitions(tx, await recomputeUsers(tx, [...touched], observation.cause));
   }
-  return { outcomes, transitions: [] };
+  return { outcomes, transitions: [], save: async () => undefined };
 }
 
 /** One batch of one partition. Throws on an outage only. */
@@ -200,7 +201,9 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
         if (!folded) return undefined;
         await failpoint('folded');
         for (const outcome of folded.outcomes) verdicts.set(outcome.id, outcome);
-        const changes = await storeTransitions(tx, folded.transitions, settleEvents(tx, [...verdicts.values()]));
+        // The rows of the changes are made while the database is at the statements before.
+        const settling = [...verdicts.values()];
+        const [, , changes] = await together(folded.save(), settleEvents(tx, settling), storeTransitions(tx, folded.transitions));
         const quarantined = [...verdicts.values()].filter((verdict) => verdict.status === 'QUARANTINED').length;
         settled = taken.map(({ id, type, traceId }) => ({ id, type, traceId, status: verdicts.get(id)?.status ?? 'IGNORED' }));
         return {
@@ -248,6 +251,7 @@ export interface StatedFacts {
 
 async function foldStated(tx: Tx, within: string | null, { observations, restated }: StatedFacts): Promise<Transition[] | undefined> {
   const folded = await foldDirectory(tx, observations, within, { requestImports: false });
+  await folded?.save();
   if (!folded || !restated) return folded?.transitions;
   const own = new Set(restated.userIds);
   return [...folded.transitions.filter(({ userId }) => !own.has(userId)), ...(await restateUsers(tx, restated.userIds, restated.cause))];

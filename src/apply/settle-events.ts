@@ -3,6 +3,7 @@
 // the state API.
 import type { Tx } from '../db/client.ts';
 import { countLatencies } from '../db/record-latency.ts';
+import { together } from '../db/together.ts';
 
 export interface Verdict {
   id: string;
@@ -41,9 +42,10 @@ const SUSPECTS = `
   SELECT DISTINCT ON (user_id) user_id, directory_id, 'QUARANTINED_EVENT' FROM named WHERE directory_id IS NOT NULL ORDER BY user_id, directory_id
   ON CONFLICT (user_id) DO UPDATE SET reason = EXCLUDED.reason, requested_at = now(), next_attempt_at = now(), attempts = 0`;
 
+/** All of it is sent before this returns, so that what is sent next comes after it. */
 export async function settleEvents(tx: Tx, verdicts: readonly Verdict[]): Promise<void> {
   if (verdicts.length === 0) return;
-  await tx.$executeRawUnsafe(VERDICTS, JSON.stringify(verdicts));
+  const settled = tx.$executeRawUnsafe(VERDICTS, JSON.stringify(verdicts));
   const quarantined = verdicts.filter((verdict) => verdict.status === 'QUARANTINED').map((verdict) => verdict.id);
-  if (quarantined.length > 0) await tx.$executeRawUnsafe(SUSPECTS, quarantined);
+  await (quarantined.length > 0 ? together(settled, tx.$executeRawUnsafe(SUSPECTS, quarantined)) : settled);
 }

@@ -49,6 +49,8 @@ export function openDb(options: DbOptions): OpenDb {
     statement_timeout: options.statementTimeoutMs,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     keepAlive: true,
+    // Statements of a transaction that do not wait for each other's answers travel together, and are done in their order.
+    pipeline: true,
     application_name: options.applicationName,
     // The adapter takes every timestamptz for UTC, whatever offset the server prints.
     onConnect: (client) => client.query("SET TIME ZONE 'UTC'"),

@@ -3,7 +3,8 @@
 // job must not cost its leader the lease.
 //
 // Fencing: every transaction of a leader begins with a look at the row, which it then holds FOR KEY SHARE until it ends.
-//   - A leader whose lease has run out, or that was followed by another, fails there, however long it was frozen.
+//   - A leader whose lease has run out, or that was followed by another, fails there, however long it was frozen. The look is the first
+//     statement and an error of the database, so what was sent along with it has no effect.
 //   - A transaction that has passed goes on safely: a takeover alters the epoch, a key column, and passes by a row that is held.
 //   - A leader that freezes inside transactions would hold up its successor: whoever wants an overdue lease has the server end the
 //     sessions under it, which are called by job and epoch. One that nobody follows loses them by itself after a while, so
@@ -12,6 +13,8 @@
 import pg from 'pg';
 import type { Logger } from '../log.ts';
 import type { Db, Tx } from './client.ts';
+import { together } from './together.ts';
+import { sqlStateOf } from './transaction.ts';
 
 export interface Lease {
   job: string;
@@ -94,14 +97,22 @@ export function openLeases({ url, log }: { url: string; log: Logger }): Leases {
 /** How long a leader may leave a transaction alone; less than that is a busy process, more is a frozen one. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
 
-// By primary key. The name and the short leash are for this transaction only.
-const ASSERT = `
-  SELECT set_config('application_name', ${SESSION_NAME}, true) AS "name", set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_TIMEOUT_MS}', true) AS "leash"
-  FROM lease WHERE job = $1 AND epoch = $2 AND expires_at > clock_timestamp() FOR KEY SHARE`;
+// By primary key. The name and the short leash are for this transaction only. Where the lease is lost it is an error of the database, of
+// a text that is no number, so that whatever was sent along with it fails too. The clock keeps the text from being read by the planner.
+const ASSERT = `/* prepared: assert_lease */
+  WITH held AS MATERIALIZED (
+    SELECT set_config('application_name', ${SESSION_NAME}, true), set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_TIMEOUT_MS}', true)
+    FROM lease WHERE job = $1 AND epoch = $2 AND expires_at > clock_timestamp() FOR KEY SHARE
+  )
+  SELECT CASE WHEN EXISTS (SELECT FROM held) THEN 1 ELSE ('lost at ' || clock_timestamp()::text)::int END AS held`;
+const NOT_A_NUMBER = '22P02';
 
 export async function assertLease(tx: Tx, { job, epoch }: Lease): Promise<void> {
-  const rows = await tx.$queryRawUnsafe<unknown[]>(ASSERT, job, epoch);
-  if (rows.length === 0) throw new LeaseLostError(`the lease of "${job}" (epoch ${epoch}) is lost`);
+  await tx.$queryRawUnsafe(ASSERT, job, epoch).catch((error: unknown) => {
+    throw sqlStateOf(error) === NOT_A_NUMBER
+      ? new LeaseLostError(`the lease of "${job}" (epoch ${epoch}) is lost`, { cause: error })
+      : error;
+  });
 }
 
 export type Fenced = (db: Db, lease: Lease, onLost: () => void) => Db;
@@ -125,8 +136,9 @@ export const fenced: Fenced = (db, lease, onLost) => {
   };
   const transaction = (work: Work, options?: object): Promise<unknown> =>
     db.$transaction(async (tx) => {
-      await check(tx);
-      return work(tx);
+      // What the work asks first travels along, and fails with it.
+      const [, result] = await together(check(tx), work(tx));
+      return result;
     }, options);
   const raw =
     (method: '$executeRawUnsafe' | '$queryRawUnsafe') =>

@@ -130,16 +130,8 @@ function membershipRows(placed: readonly Placed<MembershipTransition>[]) {
   return { close: rows.map(({ close }) => close), open: rows.flatMap(({ open }) => open) };
 }
 
-/**
- * Returns the changes recorded, as a reader of the log finds them. Transitions that alter nothing are dropped; nothing at all takes
- * no lock. `before`: what the database is still at in this transaction; the rows are made meanwhile.
- */
-export async function storeTransitions(
-  tx: Tx,
-  transitions: readonly Transition[],
-  before: Promise<void> = Promise.resolve(),
-): Promise<RecordedChange[]> {
-  before.catch(() => undefined); // told where it is waited for
+/** Returns the changes recorded, as a reader of the log finds them. Transitions that alter nothing are dropped; nothing at all takes no lock. */
+export async function storeTransitions(tx: Tx, transitions: readonly Transition[]): Promise<RecordedChange[]> {
   const changes: AccessChange[] = [];
   const access: Placed<AccessTransition>[] = [];
   const memberships: Placed<MembershipTransition>[] = [];
@@ -148,16 +140,15 @@ export async function storeTransitions(
       memberships.push({ transition, offset: changes.length + 1 });
       continue;
     }
-    const { organizationId, directoryId, userId, cause } = transition;
-    if (!transition.anew && sameEffective(transition.before, transition.after)) continue;
-    const difference = diffEffective(transition.before, transition.after);
+    const { before, after, organizationId, directoryId, userId, cause } = transition;
+    if (!transition.anew && sameEffective(before, after)) continue;
+    const difference = diffEffective(before, after);
     access.push({ transition, offset: changes.length + 1 });
     if (difference) changes.push({ organizationId, directoryId, userId, ...difference, cause });
   }
+  if (access.length === 0 && memberships.length === 0) return [];
   const versions = [accessRows(access), membershipRows(memberships)];
   const params = versions.flatMap(({ close, open }) => [JSON.stringify(close), JSON.stringify(open)]);
-  await before;
-  if (access.length === 0 && memberships.length === 0) return [];
   const { base, recordedAt } = await appendChanges(tx, changes, { name: 'and_versions', ctes: VERSIONS, params });
   return changes.map((change, index) => ({ position: base + BigInt(index + 1), ...change, recordedAt }));
 }

@@ -20,7 +20,7 @@ export type TracedEvent = IncomingEvent & { traceId?: string };
 // direction only; counters come last, and in order, for the same reason.
 // An event that names no organization is applied with its directory, under whichever organization that one stands. A refused
 // event has the account that it names read again: what it said is lost on us.
-const STORE = `
+const STORE = `/* prepared: store_events */
   WITH inserted AS (
     INSERT INTO directory_event (id, type, partition, organization_id, directory_id, user_id, group_id, raw, status, error, channel, occurred_at, trace_id)
     SELECT t.id, t.type, CASE WHEN t.organization_id IS NULL THEN coalesce(d.organization_id, t.partition) ELSE t.partition END,

@@ -14,7 +14,7 @@ export const FAILPOINTS = [
   'webhook-stored', // webhook: committed, not answered
   'import-fetched', // import: a page was read, nothing written
   'refresh-fetched', // refresh: an account was read, nothing written
-  'folded', // apply: folded in memory and saved, events not settled yet, in the transaction
+  'folded', // apply: folded in memory, nothing of it written yet, in the transaction
   'before-commit', // apply, import, refresh: everything written
   'after-commit', // apply, import, refresh
   'xadd-before-mark', // relay: in the stream, not marked

@@ -5,10 +5,11 @@ import { countLatencies } from '../db/record-latency.ts';
 import type { Position } from '../model/cursor.ts';
 
 // Plan: the one row of change_log_head, for which every recording transaction waits, so little happens under it: a primary-key
-// range of entitlement_change, of which revocations are told, none of its rows written.
-const MARK = `
+// range of entitlement_change, of which revocations are told, none of its rows written; nor does its commit wait for the disk, since
+// a mark that is lost is made again.
+const MARK = `/* prepared: mark_relayed */
   WITH head AS MATERIALIZED (
-    SELECT relayed_position AS before FROM change_log_head WHERE id = 1 FOR UPDATE
+    SELECT relayed_position AS before, set_config('synchronous_commit', 'off', true) FROM change_log_head WHERE id = 1 FOR UPDATE
   ), revoked AS (
     SELECT c.organization_id, c.directory_id, extract(epoch FROM clock_timestamp() - c.occurred_at)::float8 AS seconds
     FROM entitlement_change c JOIN head ON c.position > head.before

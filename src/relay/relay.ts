@@ -7,6 +7,7 @@
 // log, so filling would repeat what they have, at lower ids that a blocked reader is never shown anyway. The opposite, a
 // stream that is ahead of the log (the database was restored from a backup, or a foreign hand wrote), would refuse every
 // change as known, so such a stream is thrown away; that is looked at after every start, failure and refusal, and now and then.
+import { setTimeout as delay } from 'node:timers/promises';
 import { readHead } from '../changes/head.ts';
 import { type ChangePage, readPage } from '../changes/read-after.ts';
 import { readTraceIds } from '../changes/trace-ids.ts';
@@ -42,11 +43,13 @@ export interface RelayOptions {
 export interface Relay {
   /** Hands on what is there by then before it ends. */
   run(signal: AbortSignal): Promise<void>;
-  /** One round; `run` repeats it. */
+  /** One round, as `run` repeats it; idle when all that the log held is handed on and marked. */
   step(): Promise<'again' | 'idle'>;
 }
 
 const PAGE_SIZE = 500;
+/** Between marks: each holds the counter row for a moment, for which all who record changes wait. */
+const MARK_PAUSE_MS = 50;
 /** Handed on, and not marked yet. */
 const MAX_UNMARKED = 5_000n;
 const STREAM_CHECK_INTERVAL_MS = 30_000;
@@ -97,6 +100,7 @@ export function createRelay(options: RelayOptions): Relay {
         await markRelayed(db, markedTo, upTo);
         markedTo = upTo;
         await failpoint('marked');
+        if (handedTo !== upTo) await delay(MARK_PAUSE_MS);
       }
     } catch (error) {
       handedTo = null;
@@ -107,18 +111,20 @@ export function createRelay(options: RelayOptions): Relay {
   }
   function keepMarking(): void {
     marking ??= mark();
-    // Told by the step that waits for it, or that begins anew from the log.
+    // Told by the round that waits for it, or that begins anew from the log.
     marking.catch((error: unknown) => log.debug({ err: messageOf(error) }, 'not marked'));
   }
 
   /** As far as this process has recorded what follows, it need not be read. */
-  async function changesAfter(after: Position): Promise<Pick<ChangePage, 'changes' | 'scannedTo'>> {
+  async function changesAfter(after: Position): Promise<Pick<ChangePage, 'changes' | 'scannedTo'> & { from: 'memory' | 'log' }> {
     const changes = recorded?.takeAfter(after, PAGE_SIZE) ?? [];
     const last = changes.at(-1);
-    return last ? { changes, scannedTo: last.position } : readPage(db, { after, limit: PAGE_SIZE });
+    if (last) return { changes, scannedTo: last.position, from: 'memory' };
+    return { ...(await readPage(db, { after, limit: PAGE_SIZE })), from: 'log' };
   }
 
-  async function step(): Promise<'again' | 'idle'> {
+  /** Whence the changes came that were handed on. */
+  async function handOn(): Promise<'memory' | 'log' | 'nowhere'> {
     if (stream && performance.now() - streamCheckedAt > STREAM_CHECK_INTERVAL_MS) await dropStreamAheadOfLog(stream);
     if (handedTo === null) {
       await marking;
@@ -126,11 +132,8 @@ export function createRelay(options: RelayOptions): Relay {
       handedTo = markedTo;
     }
     const after = handedTo;
-    const { changes, scannedTo } = await changesAfter(after);
-    if (scannedTo === after) {
-      await marking;
-      return 'idle';
-    }
+    const { changes, scannedTo, from } = await changesAfter(after);
+    if (scannedTo === after) return 'nowhere';
     await tracing.span('relay batch', { changes: changes.length }, async (link) => {
       const publishing = stream && publish(stream, changes);
       onPublished(changes);
@@ -142,7 +145,13 @@ export function createRelay(options: RelayOptions): Relay {
       if (scannedTo - markedTo > MAX_UNMARKED) await marking;
       if (tracing.on) await trace(changes, link);
     });
-    return 'again';
+    return from;
+  }
+
+  async function step(): Promise<'again' | 'idle'> {
+    if ((await handOn()) !== 'nowhere') return 'again';
+    await marking;
+    return 'idle';
   }
 
   async function flush(): Promise<void> {
@@ -154,7 +163,8 @@ export function createRelay(options: RelayOptions): Relay {
     async run(signal) {
       let failing = false;
       const round = async () => {
-        const next = await step();
+        // Whoever has recorded more, here or elsewhere, nudges.
+        const next = (await handOn()) === 'log' ? 'again' : 'idle';
         if (failing) log.info('the relay goes on');
         failing = false;
         return next;

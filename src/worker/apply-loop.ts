@@ -105,12 +105,14 @@ export function createApplyStep({
     const { partitions, elsewhere } = due.takeAll();
     for (const partition of unfinished) partitions.add(partition);
     unfinished.clear();
+    // Whoever is named does not wait for the look.
+    if (partitions.size > 0) await round(partitions, signal);
     if (elsewhere || isTimeToLook()) {
       const askedAt = performance.now();
-      for (const partition of await pendingPartitions(db)) partitions.add(partition);
+      const found = await pendingPartitions(db);
       lookedAt = askedAt;
+      await round(new Set(found), signal);
     }
-    await round(partitions, signal);
     return unfinished.size > 0 ? 'again' : 'idle';
   };
 }

@@ -90,6 +90,27 @@ test('what was just recorded is not read from the log; what was not is', async (
   expect((await readHead(opened.db)).relayedPosition).toBe(4n);
 });
 
+test('what comes soon after a mark is marked together', async () => {
+  let marks = 0;
+  const db = new Proxy(opened.db, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (key !== '$executeRawUnsafe') return value;
+      marks += 1;
+      return value;
+    },
+  });
+  const subject = relay({ db });
+  for (const index of range(1, 20)) {
+    await commit(opened.db, aChange(`user_${index}`));
+    expect(await subject.step()).toBe('again');
+  }
+  await untilIdle(subject);
+  expect(positions(subject.published)).toEqual(range(1, 20));
+  expect((await readHead(opened.db)).relayedPosition).toBe(20n);
+  expect(marks).toBeLessThan(10);
+});
+
 test('an entry carries the whole change', async () => {
   await commit(opened.db, aChange('user_1', { revokedRoles: ['owner'] }));
   await untilIdle(relay());

@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { classifyFailure } from '../../../src/apply/failure.ts';
 import { type OpenDb, openDb, type Tx } from '../../../src/db/client.ts';
+import { together } from '../../../src/db/together.ts';
+import { sqlStateOf } from '../../../src/db/transaction.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 let database: TestDatabase;
@@ -76,5 +78,24 @@ test('nor does one that is past its time, and nothing of it stays', async () => 
     { timeout: 200 },
   );
   await expect(slow).rejects.toMatchObject({ code: 'P2028' });
+  expect(await count()).toBe(0);
+});
+
+test('statements that do not wait for each other are done in their order; the first that fails is told, and nothing stays', async () => {
+  const { db } = opened;
+  const order: string[] = [];
+  const work = db.$transaction(async (tx) => {
+    const say = (name: string) => () => void order.push(name);
+    await together(
+      tx.$executeRawUnsafe(INSERT, 4).then(say('written')),
+      tx.$queryRawUnsafe('SELECT pg_sleep(0.1)::text').then(say('slept')),
+      tx.$queryRawUnsafe<{ n: number }[]>('SELECT received AS n FROM ingest_stat').then(([row]) => order.push(`read ${row?.n}`)),
+      tx.$executeRawUnsafe(INSERT, 5),
+      tx.$queryRawUnsafe('SELECT 1'),
+    );
+  });
+  const failure = await work.catch((error: unknown) => error);
+  expect(sqlStateOf(failure), 'not that the transaction is aborted').toBe('23505');
+  expect(order).toEqual(['written', 'slept', 'read 4']);
   expect(await count()).toBe(0);
 });
