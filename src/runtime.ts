@@ -68,8 +68,8 @@ export interface Runtime {
 }
 
 const API_POOL = { statementTimeoutMs: 10_000, applicationName: 'access-service api' };
-/** Of single users' access: many in a statement, so two statements at a time carry more than a core can answer. */
-const LOOKUP_POOL = { statementTimeoutMs: 5_000, applicationName: 'access-service lookups', size: 2 };
+/** Of single users' access: many in a statement. With two at a time the process waited for Postgres now and then, where both share a core. */
+const LOOKUP_POOL = { statementTimeoutMs: 5_000, applicationName: 'access-service lookups', size: 3 };
 const WORK_POOL = { statementTimeoutMs: 120_000, applicationName: 'access-service work' };
 /** Scrapes within that share one look at the sync. */
 const METRICS_AGE_MS = 2_000;
