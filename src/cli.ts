@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=50
+#!/usr/bin/env -S node --max-semi-space-size=32 --heap-growing-percent=50
 // The binary: argument parsing, and the way from an error to an exit code. 0 done, 1 refused or failed, 2 wrong arguments.
 // What only a service needs is loaded when one is started: a command to a running one answers at once.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';

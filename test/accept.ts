@@ -72,7 +72,7 @@ interface Started {
 
 function start(args: string[], env: Record<string, string>): Started {
   // As `npm start` and the binary do: a heap that stays close to what is alive.
-  const child = spawn(process.execPath, ['--max-semi-space-size=8', '--heap-growing-percent=50', CLI, ...args], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=32', '--heap-growing-percent=50', CLI, ...args], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

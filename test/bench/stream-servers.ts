@@ -17,7 +17,7 @@ export interface StreamServer {
 const fileOf = (name: string): string => fileURLToPath(new URL(`peers/${name}`, import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 /** As `npm start` runs it. */
-export const FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=50'];
+export const FLAGS = ['--max-semi-space-size=32', '--heap-growing-percent=50'];
 export const ADMIN_KEY = 'bench-key-0123456789abcdef';
 
 function start(

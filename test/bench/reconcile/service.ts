@@ -38,7 +38,7 @@ export async function startService(fakeUrl: string): Promise<ChildProcess> {
     LOG_LEVEL: 'warn',
   };
   // A heap without a bound grows as long as the machine has room, whatever is held: the bound shows what is needed.
-  const child = spawn(process.execPath, ['--max-semi-space-size=8', '--max-old-space-size=256', CLI, 'start'], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=32', '--max-old-space-size=256', CLI, 'start'], {
     env,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
