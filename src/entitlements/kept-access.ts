@@ -26,7 +26,7 @@ export interface KeptAccess {
 const SHARE_OF_USERS = 0.25;
 /** Measured, of an entry besides its id, and of access besides its texts: so many for each character of its JSON. */
 const BYTES_PER_USER = 250;
-const BYTES_PER_CHARACTER = 4;
+const BYTES_PER_CHARACTER = 2.5;
 const BYTES_OF_ANY = 1_000;
 /** Different questions about the same access whose answers are kept. */
 const MAX_TEXTS = 8;
@@ -43,7 +43,7 @@ export function createKeptAccess(maxBytes: number): KeptAccess {
   });
   const contents = createWeightedCache<Content>({
     maxWeight: Math.floor(maxBytes * (1 - SHARE_OF_USERS)),
-    weigh: (_digest, { characters, texts }) => BYTES_OF_ANY + BYTES_PER_CHARACTER * characters + texts.bytes(),
+    weigh: (_digest, { characters, texts }) => BYTES_OF_ANY + Math.ceil(BYTES_PER_CHARACTER * characters) + texts.bytes(),
   });
 
   function add(digest: string, text: string): Content {
