@@ -63,8 +63,8 @@ export interface ChunkMemory {
 
 export const noMemory = (): ChunkMemory => ({ catalog: '', shapes: undefined });
 
-/** Users that are taken apart before others on this thread have their turn. */
-const BREATH = 50;
+/** Users that are taken apart before others on this thread have their turn: about a millisecond. */
+const BREATH = 10;
 
 interface ChunkOptions {
   /** Exclusive. */
