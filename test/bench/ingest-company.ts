@@ -1,6 +1,6 @@
 // The directory events of a company that is provisioned for the first time, from numbers alone: the same on every machine. The
 // ten organizations of dataset-rows.ts; of each first the directory, then its groups, then its people, each at once followed by
-// the two groups that it is in. As a stream of JSON lines, so that a million people need no memory.
+// the groups that it is in. As a stream of JSON lines, so that a million people need no memory.
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
