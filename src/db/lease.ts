@@ -98,13 +98,13 @@ export function openLeases({ url, log }: { url: string; log: Logger }): Leases {
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
 
 // By primary key. The name and the short leash are for this transaction only. Where the lease is lost it is an error of the database, of
-// a text that is no number, so that whatever was sent along with it fails too. The clock keeps the text from being read by the planner.
+// a text that is no number, so that whatever was sent along with it fails too. The time in it keeps the planner from reading it.
 const ASSERT = `/* prepared: assert_lease */
   WITH held AS MATERIALIZED (
     SELECT set_config('application_name', ${SESSION_NAME}, true), set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_TIMEOUT_MS}', true)
     FROM lease WHERE job = $1 AND epoch = $2 AND expires_at > clock_timestamp() FOR KEY SHARE
   )
-  SELECT CASE WHEN EXISTS (SELECT FROM held) THEN 1 ELSE ('lost at ' || clock_timestamp()::text)::int END AS held`;
+  SELECT CASE WHEN EXISTS (SELECT FROM held) THEN 1 ELSE ('lost at ' || now()::text)::int END AS held`;
 const NOT_A_NUMBER = '22P02';
 
 export async function assertLease(tx: Tx, { job, epoch }: Lease): Promise<void> {
