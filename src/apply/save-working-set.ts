@@ -1,5 +1,4 @@
-// Writes what a batch altered, in one statement: one upsert per table that it has something for, every row by primary key. References
-// between the tables are looked at when all of it is written.
+// Writes what a batch altered, in one statement: one upsert per table that it has something for, every row by primary key.
 import type { Tx } from '../db/client.ts';
 import type { WorkingSet } from './working-set.ts';
 import { directoryStateOf, isDeleted, userStateOf } from './working-set.ts';
