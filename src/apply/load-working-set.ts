@@ -9,6 +9,7 @@ import {
   ROLES_OF,
   type RoleRow,
 } from '../entitlements/organization-catalog.ts';
+import { OPEN_END } from '../model/cursor.ts';
 import type { Effective } from '../model/entitlement.ts';
 import type { Observation } from '../model/fact.ts';
 import { alteredGroups, type Named, namesIn, wholeDirectories } from './named-in-facts.ts';
@@ -59,7 +60,7 @@ const loading = (name: string, orWhole: string): string => `/* prepared: ${name}
     ${list('SELECT * FROM memberships')} AS memberships,
     ${list(`
       SELECT user_id AS "userId", roles, permissions, reasons FROM effective_entitlement
-      WHERE user_id = ANY(${given(4)}) AND to_position = 9223372036854775807`)} AS effective,
+      WHERE user_id = ANY(${given(4)}) AND to_position = ${OPEN_END}`)} AS effective,
     ${list(`
       SELECT id, user_id AS "userId", organization_id AS "organizationId", role, expires_at AS "expiresAt" FROM "grant"
       WHERE user_id = ANY(${given(4)}) AND revoked_at IS NULL`)} AS grants`;

@@ -5,10 +5,9 @@
 import { appendChanges } from '../changes/append.ts';
 import type { Tx } from '../db/client.ts';
 import type { AccessChange, Cause, RecordedChange } from '../model/change.ts';
+import { OPEN_END } from '../model/cursor.ts';
 import { diffEffective, sameEffective } from './diff.ts';
 import type { AccessTransition, MembershipTransition, Transition } from './transition.ts';
-
-export const OPEN = '9223372036854775807';
 
 // Lists of what ends ($3, $5) and of what begins ($4, $6); places are relative to head.base. By primary key (user_id, OPEN), and
 // (user_id, group_id, OPEN). A version that began where it would end was never visible: it goes. What is opened waits for what is
@@ -17,13 +16,13 @@ const VERSIONS = `, access_end AS (
     SELECT t.*, head.base + t.place AS position FROM head, json_to_recordset($3::json) AS t(user_id text, place bigint, at timestamptz, cause jsonb)
   ), access_gone AS (
     DELETE FROM effective_entitlement e USING access_end t
-    WHERE e.user_id = t.user_id AND e.to_position = ${OPEN} AND e.from_position >= t.position RETURNING 1
+    WHERE e.user_id = t.user_id AND e.to_position = ${OPEN_END} AND e.from_position >= t.position RETURNING 1
   ), access_closed AS (
     UPDATE effective_entitlement e SET to_position = t.position, to_at = t.at, to_cause = t.cause
-    FROM access_end t WHERE e.user_id = t.user_id AND e.to_position = ${OPEN} AND e.from_position < t.position RETURNING 1
+    FROM access_end t WHERE e.user_id = t.user_id AND e.to_position = ${OPEN_END} AND e.from_position < t.position RETURNING 1
   ), access_opened AS (
     INSERT INTO effective_entitlement (user_id, from_position, to_position, organization_id, directory_id, roles, permissions, reasons, from_at, to_at, from_cause, to_cause)
-    SELECT t.user_id, head.base + t.from_place, coalesce(head.base + t.to_place, ${OPEN}), t.organization_id, t.directory_id,
+    SELECT t.user_id, head.base + t.from_place, coalesce(head.base + t.to_place, ${OPEN_END}), t.organization_id, t.directory_id,
            t.roles, t.permissions, t.reasons, t.from_at, t.to_at, t.from_cause, t.to_cause
     FROM head, json_to_recordset($4::json) AS t(user_id text, from_place bigint, to_place bigint, organization_id text, directory_id text,
            roles text[], permissions text[], reasons json, from_at timestamptz, to_at timestamptz, from_cause jsonb, to_cause jsonb)
@@ -33,13 +32,13 @@ const VERSIONS = `, access_end AS (
     FROM head, json_to_recordset($5::json) AS t(user_id text, group_id text, place bigint, at timestamptz, cause jsonb)
   ), membership_gone AS (
     DELETE FROM membership_interval m USING membership_end t
-    WHERE m.user_id = t.user_id AND m.group_id = t.group_id AND m.to_position = ${OPEN} AND m.from_position >= t.position RETURNING 1
+    WHERE m.user_id = t.user_id AND m.group_id = t.group_id AND m.to_position = ${OPEN_END} AND m.from_position >= t.position RETURNING 1
   ), membership_closed AS (
     UPDATE membership_interval m SET to_position = t.position, to_at = t.at, to_cause = t.cause
-    FROM membership_end t WHERE m.user_id = t.user_id AND m.group_id = t.group_id AND m.to_position = ${OPEN} AND m.from_position < t.position RETURNING 1
+    FROM membership_end t WHERE m.user_id = t.user_id AND m.group_id = t.group_id AND m.to_position = ${OPEN_END} AND m.from_position < t.position RETURNING 1
   ), membership_opened AS (
     INSERT INTO membership_interval (user_id, group_id, organization_id, from_position, to_position, from_at, to_at, from_cause, to_cause)
-    SELECT t.user_id, t.group_id, t.organization_id, head.base + t.from_place, coalesce(head.base + t.to_place, ${OPEN}),
+    SELECT t.user_id, t.group_id, t.organization_id, head.base + t.from_place, coalesce(head.base + t.to_place, ${OPEN_END}),
            t.from_at, t.to_at, t.from_cause, t.to_cause
     FROM head, json_to_recordset($6::json) AS t(user_id text, group_id text, organization_id text, from_place bigint, to_place bigint,
            from_at timestamptz, to_at timestamptz, from_cause jsonb, to_cause jsonb)

@@ -2,6 +2,7 @@
 // one statement and as text: most users share their groups, roles and reasons with others, so a page has far fewer different
 // lines than users, and only different ones are taken apart.
 import type { Tx } from '../db/client.ts';
+import { OPEN_END } from '../model/cursor.ts';
 import { type Effective, NO_ACCESS } from '../model/entitlement.ts';
 import type { AccessFacts } from './compute.ts';
 import { MAPPINGS_OF, ROLES_OF, type RoleAndMappingRows } from './organization-catalog.ts';
@@ -59,7 +60,7 @@ const PAGE = `
        SELECT jsonb_agg(jsonb_build_object('id', t.id, 'role', t.role, 'expiresAt', t.expires_at) ORDER BY t.id)::text AS grants
        FROM "grant" t WHERE t.user_id = seen.id AND t.organization_id = $1 AND t.revoked_at IS NULL
      ) g LEFT JOIN LATERAL (
-       SELECT e.roles, e.permissions, e.reasons FROM effective_entitlement e WHERE e.user_id = seen.id AND e.to_position = 9223372036854775807 LIMIT 1
+       SELECT e.roles, e.permissions, e.reasons FROM effective_entitlement e WHERE e.user_id = seen.id AND e.to_position = ${OPEN_END} LIMIT 1
      ) e ON true
      WHERE b.reached OR e.roles && $4::text[]) AS lines`;
 

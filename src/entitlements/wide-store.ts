@@ -2,7 +2,9 @@
 // statement in which what users have in common stands once. The caller does nothing after it but commit.
 import type { Tx } from '../db/client.ts';
 import type { Cause } from '../model/change.ts';
-import { causeJson, OPEN } from './store.ts';
+import { OPEN_END } from '../model/cursor.ts';
+import { causeJson } from './store.ts';
+import { LINE } from './text-rows.ts';
 import type { Shape } from './wide-shapes.ts';
 
 export interface WideStep {
@@ -10,9 +12,6 @@ export interface WideStep {
   directoryId: string;
   shape: Shape;
 }
-
-/** Not within JSON. Reasons are by far the most of it, and as JSON within JSON they would be taken apart twice. */
-const BETWEEN = '\u001e';
 
 // The counter row by primary key, first of all that is written; versions by (user_id, OPEN). A version that began where it would end
 // can only be one that waits for the next change: it goes. What is opened waits for what is closed.
@@ -22,7 +21,7 @@ const STORE = `
     SELECT t.*, r.reasons::json AS reasons
     FROM json_to_recordset($2::json) AS t(s int, told boolean, holds boolean, roles text[], permissions text[],
       granted_permissions text[], revoked_permissions text[], granted_roles text[], revoked_roles text[])
-    JOIN unnest(string_to_array($7, '${BETWEEN}')) WITH ORDINALITY AS r(reasons, s) USING (s)
+    JOIN unnest(string_to_array($7, '${LINE}')) WITH ORDINALITY AS r(reasons, s) USING (s)
   ), t AS MATERIALIZED (
     SELECT t.n, t.u, t.d, t.s, head.base + t.n AS position FROM head, json_to_recordset($3::json) AS t(n bigint, u text, d text, s int)
   ), appended AS (
@@ -32,10 +31,10 @@ const STORE = `
            ($5::jsonb ->> 'kind')::change_cause_kind, $5::jsonb ->> 'eventId', $5::jsonb ->> 'eventType', $5::jsonb ->> 'actor', $5::jsonb ->> 'reason', $6::timestamptz, clock_timestamp()
     FROM t JOIN shape s USING (s) WHERE s.told
   ), gone AS (
-    DELETE FROM effective_entitlement e USING t WHERE t.n = 1 AND e.user_id = t.u AND e.to_position = ${OPEN} AND e.from_position >= t.position RETURNING 1
+    DELETE FROM effective_entitlement e USING t WHERE t.n = 1 AND e.user_id = t.u AND e.to_position = ${OPEN_END} AND e.from_position >= t.position RETURNING 1
   ), closed AS (
     UPDATE effective_entitlement e SET to_position = t.position, to_at = $6::timestamptz, to_cause = $5::jsonb
-    FROM t WHERE e.user_id = t.u AND e.to_position = ${OPEN} AND e.from_position < t.position RETURNING 1
+    FROM t WHERE e.user_id = t.u AND e.to_position = ${OPEN_END} AND e.from_position < t.position RETURNING 1
   ), opened AS (
     INSERT INTO effective_entitlement (user_id, from_position, organization_id, directory_id, roles, permissions, reasons, from_at, from_cause)
     SELECT t.u, t.position, $4, t.d, s.roles, s.permissions, s.reasons, $6::timestamptz, $5::jsonb
@@ -64,6 +63,7 @@ export async function storeWideStep(tx: Tx, organizationId: string, steps: reado
     organizationId,
     JSON.stringify(causeJson(cause)),
     cause.occurredAt.toISOString(),
-    shapes.map(({ reasons }) => reasons).join(BETWEEN),
+    // Reasons are by far the most of it, and as JSON within JSON they would be taken apart twice.
+    shapes.map(({ reasons }) => reasons).join(LINE),
   );
 }
