@@ -49,10 +49,20 @@ const STORE = `/* prepared: store_events */
     SELECT date_trunc('hour', now(), 'UTC'), $2::event_channel, $3::int, $3::int - stored FROM total
     ON CONFLICT (hour, channel) DO UPDATE SET received = s.received + excluded.received, duplicate = s.duplicate + excluded.duplicate
   )
-  SELECT stored, (SELECT coalesce(json_agg(json_build_object('id', id, 'traceId', trace_id)), '[]') FROM inserted) AS traces FROM total`;
+  SELECT stored, (SELECT coalesce(json_agg(json_build_object('id', id, 'traceId', trace_id)), '[]') FROM inserted) AS traces,
+         CASE WHEN $4::boolean THEN set_config('synchronous_commit', 'off', true) END AS unflushed
+  FROM total`;
 
-/** Takes the transaction of whatever must hold together with the events; a single statement by itself when given a `Db`. */
-export async function storeEvents(tx: Tx, events: readonly TracedEvent[], channel: EventChannel): Promise<StoreResult> {
+/**
+ * Takes the transaction of whatever must hold together with the events; a single statement by itself when given a `Db`.
+ * `unflushed`: that transaction's commit does not wait for the disk, which the caller then does (db/flush.ts).
+ */
+export async function storeEvents(
+  tx: Tx,
+  events: readonly TracedEvent[],
+  channel: EventChannel,
+  { unflushed = false } = {},
+): Promise<StoreResult> {
   if (events.length === 0) return { stored: 0, duplicate: 0, traces: [] };
   const rows = events.map((event) => ({
     id: event.id,
@@ -67,7 +77,13 @@ export async function storeEvents(tx: Tx, events: readonly TracedEvent[], channe
     occurred_at: event.occurredAt,
     trace_id: event.traceId,
   }));
-  const [row] = await tx.$queryRawUnsafe<Pick<StoreResult, 'stored' | 'traces'>[]>(STORE, JSON.stringify(rows), channel, events.length);
+  const [row] = await tx.$queryRawUnsafe<Pick<StoreResult, 'stored' | 'traces'>[]>(
+    STORE,
+    JSON.stringify(rows),
+    channel,
+    events.length,
+    unflushed,
+  );
   const { stored, traces } = row ?? { stored: 0, traces: [] };
   return { stored, duplicate: events.length - stored, traces };
 }

@@ -1,10 +1,12 @@
 // Ingest by webhook: lower latency than the Events API, and a hint that the poller should look. Deliveries come unordered,
 // repeated and late, so they only ever add rows to the inbox; the cursor is not theirs to move (workos.md, failure 1).
 //
-// Answers: 2xx only after the row is committed. 400 for a signature header that is missing, malformed, too old or too far
+// Answers: 2xx only after the row is on disk; it is applied meanwhile (the transaction that applies it commits later in the same
+// write-ahead log, so it cannot outlive the row). 400 for a signature header that is missing, malformed, too old or too far
 // in the future; 401 for a wrong signature; 503 when the row could not be written, so that WorkOS sends it again. A signed
 // body is taken whatever it holds: unusable ones are stored as QUARANTINED, and sending them again would help nobody.
 import type { Db } from '../db/client.ts';
+import { flushCommitted } from '../db/flush.ts';
 import { messageOf } from '../errors.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import type { Logger } from '../log.ts';
@@ -25,7 +27,7 @@ export interface WebhookDeps {
   /** WORKOS_WEBHOOK_SECRET; without any, nothing can be verified and everything is refused. */
   secrets: readonly string[];
   refusals: RefusalCounter;
-  /** Called after a commit that stored something new, with where that is applied as far as it is known: wakes apply and the poller. */
+  /** Called as soon as something new is seen by others, with where that is applied as far as it is known: wakes apply and the poller. */
   onStored: (partition?: string) => void;
   tracing?: Pick<Tracing, 'on' | 'stage'>;
   toleranceMs?: number;
@@ -63,13 +65,15 @@ export async function acceptWebhook(deps: WebhookDeps, { body, signature, tracep
   const parent = parseTraceparent(traceparent);
   const startMs = Date.now();
   try {
-    const result = await storeEvents(db, [{ ...event, ...(parent && { traceId: parent.traceId }) }], 'WEBHOOK');
+    const result = await storeEvents(db, [{ ...event, ...(parent && { traceId: parent.traceId }) }], 'WEBHOOK', { unflushed: true });
     const { stored } = result;
+    // Of an event without an organization the database has found out where it belongs.
+    if (stored > 0) onStored(event.organizationId === null ? undefined : event.partition);
+    // Also for one that was there already: whoever stored it may be waiting still.
+    await flushCommitted(db);
     traceStored(tracing, result, { channel: 'WEBHOOK', startMs, parentSpanId: parent?.spanId });
     await failpoint('webhook-stored');
     if (event.refusal) log.warn({ eventId: event.id, reason: event.refusal }, 'a webhook delivery was quarantined');
-    // Of an event without an organization the database has found out where it belongs.
-    if (stored > 0) onStored(event.organizationId === null ? undefined : event.partition);
     return { status: 200, body: { stored: stored > 0 } };
   } catch (error) {
     log.error({ err: messageOf(error), eventId: event.id }, 'a webhook delivery could not be stored');

@@ -57,6 +57,47 @@ it('a delivery is stored exactly as it came, once, and wakes the reader', async 
   expect(await stats()).toEqual({ WEBHOOK: { received: 2, duplicate: 1, refused: 0 } });
 });
 
+/** Each raw statement passes through `around`, which may run it. */
+const withStatements = (db: OpenDb['db'], around: (sql: string, run: () => Promise<unknown>) => Promise<unknown>): OpenDb['db'] =>
+  new Proxy(db, {
+    get: (target, key) =>
+      key === '$queryRawUnsafe'
+        ? (sql: string, ...params: unknown[]) => around(sql, () => target.$queryRawUnsafe(sql, ...params))
+        : Reflect.get(target, key),
+  });
+const stores = (sql: string) => sql.includes('INSERT INTO directory_event');
+
+it('what came is told of at once, and answered when it is on disk', async () => {
+  // The servers of tests do not wait for the disk.
+  const url = `${database.url}?options=-csynchronous_commit%3Don`;
+  const waiting = openDb({ url, poolSize: 2, statementTimeoutMs: 10_000, applicationName: 'test' });
+  const steps: unknown[] = [];
+  let written: { at: string }[] = [];
+  onStored.mockImplementation(() => steps.push('told'));
+  const db = withStatements(waiting.db, async (sql, run) => {
+    const result = await run();
+    if (stores(sql)) written = await opened.db.$queryRawUnsafe('SELECT pg_current_wal_insert_lsn()::text AS at FROM directory_event');
+    steps.push(stores(sql) ? 'stored' : 'flushed');
+    return result;
+  });
+  try {
+    expect(await deliver(JSON.stringify(userEvent(1)), { db })).toMatchObject({ status: 200 });
+    expect(await opened.db.$queryRawUnsafe('SELECT pg_current_wal_flush_lsn() >= $1::pg_lsn AS flushed', written[0]?.at)).toEqual([
+      { flushed: true },
+    ]);
+    expect(steps).toEqual(['stored', 'told', 'flushed']);
+  } finally {
+    onStored.mockReset();
+    await waiting.close();
+  }
+});
+
+it('what may not have reached the disk is refused, so that it is sent again', async () => {
+  const db = withStatements(opened.db, (sql, run) => (stores(sql) ? run() : Promise.reject(new Error('the server is gone'))));
+  expect(await deliver(JSON.stringify(userEvent(1)), { db })).toEqual({ status: 503, body: { error: 'not_stored' } });
+  expect(await deliver(JSON.stringify(userEvent(1)))).toEqual({ status: 200, body: { stored: false } });
+});
+
 it('the same delivery many times at once is stored once', async () => {
   const text = JSON.stringify(userEvent(1));
   const answers = await Promise.all(Array.from({ length: 20 }, () => deliver(text)));
