@@ -1,5 +1,5 @@
 // Hints between processes, over a real Redis that comes and goes.
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { openRedis, type RedisConnections } from '../../src/redis/client.ts';
 import { createHints } from '../../src/redis/hints.ts';
 import { createWake, type Wake } from '../../src/worker/wake.ts';
@@ -19,6 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 afterEach(async () => {
+  vi.useRealTimers();
   stop.abort();
   await Promise.all(listening);
   for (const redis of opened.splice(0)) redis.close();
@@ -60,26 +61,33 @@ test('whoever wakes a loop wakes it in every process, and no other loop', async 
 
 test('a hint does not come back to whoever gave it', async () => {
   const [a, b] = [aProcess(), aProcess()];
-  const [own, others] = [woken(a, 'apply'), woken(b, 'apply')];
-  await waitFor('both to listen', () => own() === 1 && others() === 1);
+  const [own, others, later] = [woken(a, 'apply'), woken(b, 'apply'), woken(a, 'relay')];
+  await waitFor('both to listen', () => own() === 1 && others() === 1 && later() === 1);
   a.wake('apply');
   await waitFor('the other to be woken', () => others() === 2);
+  // One channel keeps its order: what was published before this has come when this has.
   b.wake('relay');
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await waitFor('a later hint to arrive', () => later() === 2);
   expect(own()).toBe(2);
 });
 
 test('many webhooks ask for one look at the source, after what is under way', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const wake = createWake(null);
   const poll = woken(wake, 'poll');
   for (let webhook = 0; webhook < 20; webhook += 1) {
     wake.wake('poll');
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await vi.advanceTimersByTimeAsync(10);
   }
   expect(poll()).toBe(0);
-  await waitFor('the look', () => poll() === 1);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await vi.advanceTimersByTimeAsync(1_000);
   expect(poll()).toBe(1);
+  // Whatever else was planned comes long before a next poll.
+  await vi.advanceTimersByTimeAsync(LONG_MS / 2);
+  expect(poll()).toBe(1);
+  wake.wake('poll');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(poll()).toBe(2);
 });
 
 test('a listener that was away looks by itself when it is back', async () => {
@@ -107,12 +115,16 @@ test('without Redis waking stays within the process and nobody waits', async () 
 });
 
 test('two databases on one Redis do not wake each other', async () => {
-  const [a, b, other] = [aProcess(), aProcess(), aProcess('other')];
-  const [same, foreign] = [woken(b, 'poll'), woken(other, 'poll')];
-  await waitFor('all to listen', () => same() === 1 && foreign() === 1);
+  const [a, b, other, neighbour] = [aProcess(), aProcess(), aProcess('other'), aProcess('other')];
+  const [same, foreign, later] = [woken(b, 'apply'), woken(other, 'apply'), woken(other, 'relay')];
+  await waitFor('all to listen', () => same() === 1 && foreign() === 1 && later() === 1);
   await waitFor('the hint', () => {
-    a.wake('poll');
+    a.wake('apply');
     return same() > 1;
+  });
+  await waitFor('a later hint of its own database', () => {
+    neighbour.wake('relay');
+    return later() > 1;
   });
   expect(foreign()).toBe(1);
 });
