@@ -15,6 +15,9 @@ export interface EventsApiOptions {
   pageRepeats: boolean;
 }
 
+/** What is asked of the stream here. */
+export type ListedEvents = Pick<EventStream, 'size' | 'at' | 'indexAfter'>;
+
 interface Selection {
   types: ReadonlySet<string>;
   organizationId: string | null;
@@ -22,7 +25,7 @@ interface Selection {
   toMs: number;
 }
 
-export function listEvents(stream: EventStream, query: URLSearchParams, nowMs: number, options: EventsApiOptions): Reply {
+export function listEvents(stream: ListedEvents, query: URLSearchParams, nowMs: number, options: EventsApiOptions): Reply {
   const after = query.get('after');
   const rangeStart = query.get('range_start');
   const fromMs = rangeStart === null ? Number.NEGATIVE_INFINITY : parseTime(rangeStart);
@@ -50,12 +53,12 @@ export function listEvents(stream: EventStream, query: URLSearchParams, nowMs: n
   return list(data, null, more ? (events.at(-1)?.id ?? null) : null);
 }
 
-function isKept(stream: EventStream, id: string, oldestMs: number): boolean {
+function isKept(stream: ListedEvents, id: string, oldestMs: number): boolean {
   const item = stream.at(stream.indexAfter(id) - 1);
   return item?.event.id === id && item.createdAtMs >= oldestMs;
 }
 
-function select(stream: EventStream, start: number, limit: number, selection: Selection, arrivedUntilMs: number) {
+function select(stream: ListedEvents, start: number, limit: number, selection: Selection, arrivedUntilMs: number) {
   const events: HistoryEvent[] = [];
   for (let index = start; index < stream.size; index += 1) {
     const item = stream.at(index) as StreamedEvent;

@@ -1,10 +1,8 @@
-// The directory events of a company that is provisioned for the first time, from numbers alone: the same on every machine. The
-// ten organizations of dataset-rows.ts; of each first the directory, then its groups, then its people, each at once followed by
-// the groups that it is in. As a stream of JSON lines, so that a million people need no memory.
-import { createWriteStream } from 'node:fs';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+// Pure: the directory events of a company that is provisioned for the first time, from numbers alone: the same on every machine. The
+// ten organizations of dataset-rows.ts: first their directories, then their groups, then their people, each at once followed by the
+// groups that it is in. Each event is made when it is asked for by its number: a million people need no memory.
 import type { CatalogInput } from '../../src/entitlements/catalog-plan.ts';
+import type { HistoryEvent } from '../../src/fake-workos/history.ts';
 import { directoryId, groupId, ORGANIZATIONS, organizationId, organizationOf, userId } from './dataset-rows.ts';
 
 const GROUPS = 1_000;
@@ -27,6 +25,15 @@ export const COMPANY_CATALOG: CatalogInput = {
   })),
 };
 
+export interface CompanySize {
+  users: number;
+  /** Groups of each. */
+  memberships: number;
+}
+
+const LETTERS_OF_TIME = 10;
+const LETTERS_OF_NUMBER = 16;
+
 const encode = (value: number, length: number): string => {
   let [rest, text] = [value, ''];
   for (let index = 0; index < length; index += 1) {
@@ -36,69 +43,83 @@ const encode = (value: number, length: number): string => {
   return text;
 };
 
-const idOf = (n: number): string => `event_${encode(STARTS_AT + n, 10)}${encode(n, 16)}`;
+export const countOf = ({ users, memberships }: CompanySize): number => ORGANIZATIONS + GROUPS + users * (1 + memberships);
 
-function* happenings({ users, memberships }: { users: number; memberships: number }): Generator<{ event: string; data: object }> {
-  const at = new Date(STARTS_AT).toISOString();
-  const times = { created_at: at, updated_at: at };
-  const place = (n: number) => ({ directory_id: directoryId(organizationOf(n)), organization_id: organizationId(organizationOf(n)) });
-  for (let n = 0; n < ORGANIZATIONS; n += 1) {
-    const data = { object: 'directory', id: directoryId(n), organization_id: organizationId(n), name: `Company ${n}`, ...times };
-    yield { event: 'dsync.activated', data: { ...data, type: 'okta scim v2.0', state: 'active', domains: [], external_key: `key-${n}` } };
-  }
-  const group = (n: number) => ({
-    object: 'directory_group',
-    id: groupId(n),
+export const eventIdOf = (n: number): string => `event_${encode(STARTS_AT + n, LETTERS_OF_TIME)}${encode(n, LETTERS_OF_NUMBER)}`;
+
+/** undefined for what is no id of any company's event. */
+export function numberOfEvent(id: string): number | undefined {
+  const n = [...id.slice(-LETTERS_OF_NUMBER)].reduce((sum, letter) => sum * 32 + CROCKFORD.indexOf(letter), 0);
+  return n >= 0 && eventIdOf(n) === id ? n : undefined;
+}
+
+const BEGINNING = new Date(STARTS_AT).toISOString();
+const times = { created_at: BEGINNING, updated_at: BEGINNING };
+
+/** Of a user or a group. */
+const place = (n: number) => ({ directory_id: directoryId(organizationOf(n)), organization_id: organizationId(organizationOf(n)) });
+
+const directory = (n: number) => ({
+  object: 'directory',
+  id: directoryId(n),
+  organization_id: organizationId(n),
+  name: `Company ${n}`,
+  ...times,
+  type: 'okta scim v2.0',
+  state: 'active',
+  domains: [],
+  external_key: `key-${n}`,
+});
+
+const group = (n: number) => ({
+  object: 'directory_group',
+  id: groupId(n),
+  ...place(n),
+  idp_id: `idp-group-${n}`,
+  name: `Team ${n}`,
+  raw_attributes: {},
+  ...times,
+});
+
+function user(n: number) {
+  const email = `person.${n}@company-${organizationOf(n)}.example`;
+  return {
+    object: 'directory_user',
+    id: userId(n),
     ...place(n),
-    idp_id: `idp-group-${n}`,
-    name: `Team ${n}`,
+    idp_id: `idp-user-${n}`,
+    email,
+    username: email,
+    first_name: 'Person',
+    last_name: `Number ${n}`,
+    emails: [{ primary: true, type: 'work', value: email }],
+    job_title: null,
+    state: 'active',
+    custom_attributes: { department: `Department ${n % 50}`, cost_center: n % 1_000 },
     raw_attributes: {},
+    role: { slug: 'member' },
+    roles: [{ slug: 'member' }],
     ...times,
-  });
-  for (let n = 0; n < GROUPS; n += 1) yield { event: 'dsync.group.created', data: group(n) };
-  for (let n = 0; n < users; n += 1) {
-    const email = `person.${n}@company-${organizationOf(n)}.example`;
-    const user = {
-      object: 'directory_user',
-      id: userId(n),
-      ...place(n),
-      idp_id: `idp-user-${n}`,
-      email,
-      username: email,
-      first_name: 'Person',
-      last_name: `Number ${n}`,
-      emails: [{ primary: true, type: 'work', value: email }],
-      job_title: null,
-      state: 'active',
-      custom_attributes: { department: `Department ${n % 50}`, cost_center: n % 1_000 },
-      raw_attributes: {},
-      role: { slug: 'member' },
-      roles: [{ slug: 'member' }],
-      ...times,
-    };
-    yield { event: 'dsync.user.created', data: user };
-    // One step in the list of the organization's groups for each further one.
-    for (let which = 0; which < memberships; which += 1) {
-      const of = ((Math.floor(n / ORGANIZATIONS) * 7 + which * 31) % (GROUPS / ORGANIZATIONS)) * ORGANIZATIONS + organizationOf(n);
-      yield { event: 'dsync.group.user_added', data: { directory_id: directoryId(organizationOf(n)), user, group: group(of) } };
-    }
-  }
+  };
 }
 
-function* lines(size: { users: number; memberships: number }): Generator<string> {
-  let count = 0;
-  for (const { event, data } of happenings(size)) {
-    const created_at = new Date(STARTS_AT + count).toISOString();
-    yield `${JSON.stringify({ object: 'event', id: idOf(count), event, data, created_at, context: {} })}\n`;
-    count += 1;
-  }
+/** One step in the list of the organization's groups for each further one. */
+const groupOf = (n: number, which: number): number =>
+  ((Math.floor(n / ORGANIZATIONS) * 7 + which * 31) % (GROUPS / ORGANIZATIONS)) * ORGANIZATIONS + organizationOf(n);
+
+function happening({ memberships }: CompanySize, n: number): Pick<HistoryEvent, 'event' | 'data'> {
+  if (n < ORGANIZATIONS) return { event: 'dsync.activated', data: directory(n) };
+  if (n < ORGANIZATIONS + GROUPS) return { event: 'dsync.group.created', data: group(n - ORGANIZATIONS) };
+  const since = n - ORGANIZATIONS - GROUPS;
+  const person = Math.floor(since / (1 + memberships));
+  const step = since % (1 + memberships);
+  if (step === 0) return { event: 'dsync.user.created', data: user(person) };
+  const { directory_id } = place(person);
+  return { event: 'dsync.group.user_added', data: { directory_id, user: user(person), group: group(groupOf(person, step - 1)) } };
 }
 
-export const countOf = ({ users, memberships }: { users: number; memberships: number }): number =>
-  ORGANIZATIONS + GROUPS + users * (1 + memberships);
-
-/** Answers the id of the last event. */
-export async function writeCompany(file: string, size: { users: number; memberships: number }): Promise<string> {
-  await pipeline(Readable.from(lines(size)), createWriteStream(file));
-  return idOf(countOf(size) - 1);
+/** Event `n` of `countOf(size)`, from 0. */
+export function eventOf(size: CompanySize, n: number): HistoryEvent {
+  const { event, data } = happening(size, n);
+  return { object: 'event', id: eventIdOf(n), event, data, created_at: new Date(STARTS_AT + n).toISOString(), context: {} };
 }

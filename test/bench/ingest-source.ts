@@ -1,9 +1,11 @@
-// Where the events of the ingest scenarios come from and go to: the fake WorkOS as a process on the load's core, and for each
-// run a database of its own, migrated and with the catalog applied, copied from one that was made once.
+// Where the events of the ingest scenarios come from and go to: the fake WorkOS with a history, or a company of any size, as a
+// process on the load's core; and for each run a database of its own, migrated and with the catalog applied, copied from one that
+// was made once.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { openDb } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { applyCatalog } from '../../src/entitlements/catalog.ts';
@@ -11,6 +13,9 @@ import type { CatalogInput } from '../../src/entitlements/catalog-plan.ts';
 import { createLogger } from '../../src/log.ts';
 import { CLI, freePort } from '../support/service-process.ts';
 import { inDatabase, openBenchPostgres, withClient } from './bench-postgres.ts';
+import { type CompanySize, countOf, eventIdOf } from './ingest-company.ts';
+
+const COMPANY = fileURLToPath(new URL('company-process.ts', import.meta.url));
 
 export interface EventSource {
   url: string;
@@ -19,8 +24,14 @@ export interface EventSource {
   stop(): Promise<void>;
 }
 
+export async function startCompany(size: CompanySize): Promise<EventSource> {
+  const child = spawn(process.execPath, [COMPANY, JSON.stringify(size)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const port = (await until(child, 'company at')).split(' ').at(-1);
+  return { url: `http://127.0.0.1:${port}`, lastEventId: eventIdOf(countOf(size) - 1), stop: () => end(child) };
+}
+
 /** Everything in the file has happened already. */
-export async function startSource(file: string, lastEventId: string): Promise<EventSource> {
+export async function startHistory(file: string, lastEventId: string): Promise<EventSource> {
   const port = await freePort();
   const child = spawn(process.execPath, ['--max-old-space-size=8000', CLI, 'fake-workos', '--events', file, '--port', String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -64,7 +64,6 @@ const { values } = parseArgs({
 const { quick } = values;
 const chosen = choose(values.only);
 const rounds = wholeNumber('rounds', values.rounds, quick ? QUICK_ROUNDS : MIN_ROUNDS);
-const timeLimitSeconds = wholeNumber('time-limit', values['time-limit'], TIME_LIMIT_SECONDS);
 moveTo(LOAD_CORE);
 installPeers();
 
@@ -76,9 +75,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const all: { scenario: string; comparison: Comparison }[] = [];
 const verdicts: string[] = [];
-for (const { name } of chosen) {
+for (const { name, timeLimitSeconds: ownLimitSeconds = TIME_LIMIT_SECONDS } of chosen) {
   if (cutOff.signal.aborted) break;
   say(name);
+  const timeLimitSeconds = wholeNumber('time-limit', values['time-limit'], ownLimitSeconds);
   const options = { quick, rounds, timeLimitSeconds, signal: cutOff.signal, say: (text: string) => say(`${name}: ${text}`) };
   const { rows, failed, seconds } = await runScenario(name, options);
   const rowsOfIt = rows.map((comparison) => ({ scenario: name, comparison }));

@@ -14,6 +14,8 @@ export interface Scenario {
   name: string;
   /** One line for --help. */
   about: string;
+  /** Where that of run.ts is too short. */
+  timeLimitSeconds?: number;
   /** Rows as they are known: those of a scenario that fails later are not lost. */
   run(options: BenchOptions): AsyncIterable<Comparison>;
 }
