@@ -1,6 +1,8 @@
 // The catalog's rows: read whole, and written as the steps of a plan say. The caller holds the lock of the environment, or of
 // the one organization that the steps are about.
+
 import type { Tx } from '../db/client.ts';
+import { OPEN_END } from '../model/cursor.ts';
 import type { CatalogSteps, StoredMapping, StoredRole } from './catalog-plan.ts';
 import type { RoleAndMappingRows } from './organization-catalog.ts';
 import type { Reach } from './wide-page.ts';
@@ -104,7 +106,7 @@ export async function reachOf(tx: Tx, steps: CatalogSteps): Promise<Reach[]> {
 // Versions by (organization_id, user_id, to_position), members by (group_id, user_id); each only until there are too many.
 const WITHIN = `
   WITH reach AS (SELECT * FROM json_to_recordset($1::json) AS t("organizationId" text, roles text[], "groupIds" text[]))
-  (SELECT e.user_id AS id FROM reach r JOIN effective_entitlement e ON e.organization_id = r."organizationId" AND e.to_position = 9223372036854775807
+  (SELECT e.user_id AS id FROM reach r JOIN effective_entitlement e ON e.organization_id = r."organizationId" AND e.to_position = ${OPEN_END}
    WHERE cardinality(r.roles) > 0 AND e.roles && r.roles LIMIT $2)
   UNION ALL
   (SELECT m.user_id FROM reach r JOIN membership m ON m.group_id = ANY(r."groupIds") AND m.active LIMIT $2)`;

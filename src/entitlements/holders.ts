@@ -1,8 +1,10 @@
 // Who has a permission now: by the inverted index on permissions, bound to one organization.
+
 import type { Db } from '../db/client.ts';
+import { OPEN_END } from '../model/cursor.ts';
 
 const HOLDS = `
-  e.organization_id = $1 AND e.permissions @> ARRAY[$2]::text[] AND e.to_position = 9223372036854775807
+  e.organization_id = $1 AND e.permissions @> ARRAY[$2]::text[] AND e.to_position = ${OPEN_END}
   AND EXISTS (SELECT 1 FROM json_array_elements(e.reasons -> 'permissions' -> $2) AS via
               WHERE coalesce((e.reasons -> 'paths' -> via::text::int ->> 'expiresAt')::timestamptz > now(), true))`;
 

@@ -1,7 +1,9 @@
 // Effective access of given users from the stored tables, after something other than their own directory rows altered: the
 // catalog, a role, a grant. The caller holds the lock of their partition (or of the environment).
+
 import type { Tx } from '../db/client.ts';
 import type { Cause } from '../model/change.ts';
+import { OPEN_END } from '../model/cursor.ts';
 import { type Effective, NO_ACCESS } from '../model/entitlement.ts';
 import { computeEffective } from './compute.ts';
 import { loadCatalogs } from './organization-catalog.ts';
@@ -34,7 +36,7 @@ const FACTS = `
           WHERE t.user_id = u.id AND t.organization_id = u.organization_id AND t.revoked_at IS NULL) AS grants,
          (SELECT json_build_object('roles', e.roles, 'permissions', e.permissions, 'reasons', e.reasons, 'organizationId', e.organization_id,
             'directoryId', e.directory_id) FROM effective_entitlement e
-          WHERE e.user_id = u.id AND e.to_position = 9223372036854775807) AS effective
+          WHERE e.user_id = u.id AND e.to_position = ${OPEN_END}) AS effective
   FROM directory_user u JOIN directory d ON d.id = u.directory_id JOIN organization o ON o.id = u.organization_id
   WHERE u.id = ANY($1::text[]) ORDER BY u.id`;
 
@@ -68,7 +70,7 @@ export async function recomputeUsers(tx: Tx, userIds: readonly string[], cause: 
 // Current versions by (organization_id, user_id, to_position); the whole index where every organization may be touched.
 const HOLDERS = `
   SELECT user_id AS id FROM effective_entitlement
-  WHERE to_position = 9223372036854775807 AND roles && $1::text[] AND ($2::text IS NULL OR organization_id = $2) ORDER BY user_id`;
+  WHERE to_position = ${OPEN_END} AND roles && $1::text[] AND ($2::text IS NULL OR organization_id = $2) ORDER BY user_id`;
 
 /** Users who hold one of the roles now; `organizationId` null looks in every organization. */
 export async function holdersOf(tx: Tx, roles: readonly string[], organizationId: string | null): Promise<string[]> {

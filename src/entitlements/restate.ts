@@ -4,8 +4,10 @@
 //
 // Where stored and told differ, some callers have the one (who asked, who took a snapshot) and some the other (who follows the
 // log). A change repeats what any of them may lack and takes back what any of them may hold, so all end with the same.
+
 import type { Tx } from '../db/client.ts';
 import type { Cause } from '../model/change.ts';
+import { OPEN_END } from '../model/cursor.ts';
 import { type Effective, NO_ACCESS } from '../model/entitlement.ts';
 import { diffEffective, sameEffective } from './diff.ts';
 import { type DerivableUser, readDerivable } from './recompute.ts';
@@ -55,7 +57,7 @@ interface Misplaced {
 // Both by primary key prefix (user_id).
 const MISPLACED = `
   SELECT user_id AS "userId", group_id AS "groupId", i.organization_id AS "begunIn", m.organization_id AS "countsIn"
-  FROM (SELECT user_id, group_id, organization_id FROM membership_interval WHERE user_id = ANY($1::text[]) AND to_position = 9223372036854775807) i
+  FROM (SELECT user_id, group_id, organization_id FROM membership_interval WHERE user_id = ANY($1::text[]) AND to_position = ${OPEN_END}) i
   FULL JOIN (SELECT user_id, group_id, organization_id FROM membership WHERE user_id = ANY($1::text[]) AND active) m USING (user_id, group_id)
   WHERE i.organization_id IS DISTINCT FROM m.organization_id ORDER BY user_id, group_id`;
 

@@ -1,9 +1,11 @@
 // Whether the made rows are what the product itself would have stored: for a sample of users its own computation from the
 // tables gives the same access, reasons and beginnings; for all of them log, versions and intervals agree in number.
+
 import { isDeepStrictEqual } from 'node:util';
 import { openDb, type Tx } from '../../src/db/client.ts';
 import { readDerivable } from '../../src/entitlements/recompute.ts';
 import type { Cause } from '../../src/model/change.ts';
+import { OPEN_END } from '../../src/model/cursor.ts';
 import { type Effective, NO_ACCESS } from '../../src/model/entitlement.ts';
 import { ACTOR, CATALOG_AT, userId } from './dataset-rows.ts';
 
@@ -23,10 +25,10 @@ const CAUSE: Cause = {
 const COUNTS = `
   SELECT (SELECT position FROM change_log_head)::int AS head, (SELECT relayed_position FROM change_log_head)::int AS relayed,
     (SELECT count(*) FROM entitlement_change)::int AS changes, (SELECT min(position) FROM entitlement_change)::int AS first, (SELECT max(position) FROM entitlement_change)::int AS last,
-    (SELECT count(*) FROM effective_entitlement WHERE to_position = 9223372036854775807)::int AS current,
+    (SELECT count(*) FROM effective_entitlement WHERE to_position = ${OPEN_END})::int AS current,
     (SELECT count(*) FROM directory_user)::int AS users,
     (SELECT count(*) FROM membership WHERE active)::int AS memberships,
-    (SELECT count(*) FROM membership_interval WHERE to_position = 9223372036854775807)::int AS intervals`;
+    (SELECT count(*) FROM membership_interval WHERE to_position = ${OPEN_END})::int AS intervals`;
 
 const CHANGES = `
   SELECT e.user_id AS id, e.reasons::text AS reasons FROM effective_entitlement e JOIN entitlement_change c ON c.position = e.from_position

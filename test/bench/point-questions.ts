@@ -1,7 +1,8 @@
 // What the point queries ask, of whom, and what the database says is right.
+
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
-import { encodeCursor } from '../../src/model/cursor.ts';
+import { encodeCursor, OPEN_END } from '../../src/model/cursor.ts';
 import type { Reasons } from '../../src/model/entitlement.ts';
 import { postGraphql } from '../support/service-process.ts';
 import { ORGANIZATIONS, organizationId, userId } from './dataset-rows.ts';
@@ -19,7 +20,7 @@ export const QUERIES = {
   bareEntitlements: `query Entitlements($userId: ID!) { ${ENTITLEMENTS} } }`,
   bareCheck: `query Check($userId: ID!, $permission: String!) { ${CHECK} } }`,
   row: `query Row($userId: String!) {
-    effectiveEntitlementByUserIdAndToPosition(userId: $userId, toPosition: "9223372036854775807") { userId roles permissions reasons } }`,
+    effectiveEntitlementByUserIdAndToPosition(userId: $userId, toPosition: "${OPEN_END}") { userId roles permissions reasons } }`,
 };
 
 /** A key for every organization, bound to it; what `caller` of point-asks.ts counts. */
@@ -47,7 +48,7 @@ interface Stored {
 
 const STORED = `
   SELECT user_id AS "userId", permissions, reasons, log_id AS "logId", position FROM effective_entitlement, change_log_head
-  WHERE user_id = ANY($1::text[]) AND to_position = 9223372036854775807 ORDER BY user_id`;
+  WHERE user_id = ANY($1::text[]) AND to_position = ${OPEN_END} ORDER BY user_id`;
 
 const SAMPLE = 60;
 

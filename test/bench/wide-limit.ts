@@ -1,10 +1,11 @@
 // The limit of a wide change: the same rows by hand-written SQL that knows beforehand what becomes of everybody, in chunks of
 // the same size, one statement each. No logic, no lock of an organization, no other process.
+
 import pg from 'pg';
 import { CHUNK_SIZE } from '../../src/entitlements/wide-change.ts';
+import { OPEN_END } from '../../src/model/cursor.ts';
 import { groupId, ORGANIZATIONS, organizationId } from './dataset-rows.ts';
 
-const OPEN = '9223372036854775807';
 const ROLE = 'limit-role';
 const PERMISSION = 'limit:use';
 const PATH = JSON.stringify({
@@ -35,7 +36,7 @@ const TAKE = {
 const chunk = ({ roles, permissions, reasons, lists }: typeof GIVE): string => `
   WITH page AS MATERIALIZED (
     SELECT user_id, directory_id, ${roles} AS roles, ${permissions} AS permissions, ${reasons} AS reasons, row_number() OVER () AS n
-    FROM (SELECT * FROM effective_entitlement WHERE organization_id = $1 AND user_id > $2 AND to_position = ${OPEN} ORDER BY organization_id, user_id LIMIT ${CHUNK_SIZE}) e
+    FROM (SELECT * FROM effective_entitlement WHERE organization_id = $1 AND user_id > $2 AND to_position = ${OPEN_END} ORDER BY organization_id, user_id LIMIT ${CHUNK_SIZE}) e
   ), head AS (
     UPDATE change_log_head SET position = position + (SELECT count(*) FROM page) WHERE id = 1 RETURNING position - (SELECT count(*) FROM page) AS base
   ), appended AS (
@@ -44,7 +45,7 @@ const chunk = ({ roles, permissions, reasons, lists }: typeof GIVE): string => `
     SELECT base + n, $1, directory_id, user_id, ${lists}, 'CATALOG_CHANGE', 'limit', now(), clock_timestamp() FROM page, head
   ), closed AS (
     UPDATE effective_entitlement e SET to_position = base + n, to_at = now(), to_cause = '${CAUSE}'
-    FROM page, head WHERE e.user_id = page.user_id AND e.to_position = ${OPEN} RETURNING 1
+    FROM page, head WHERE e.user_id = page.user_id AND e.to_position = ${OPEN_END} RETURNING 1
   ), opened AS (
     INSERT INTO effective_entitlement (user_id, from_position, organization_id, directory_id, roles, permissions, reasons, from_at, from_cause)
     SELECT user_id, base + n, $1, directory_id, roles, permissions, reasons, now(), '${CAUSE}' FROM page, head WHERE (SELECT count(*) FROM closed) >= 0

@@ -1,5 +1,6 @@
 // What an operator types, against a real running service: what it prints, its exit codes, and that nothing takes access away
 // without somebody having said so.
+
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -9,6 +10,7 @@ import { stringify } from 'yaml';
 import { type Db, type OpenDb, openDb } from '../../src/db/client.ts';
 import { type FakeWorkos, type HistoryEvent, startFakeWorkos } from '../../src/fake-workos/server.ts';
 import { createLogger } from '../../src/log.ts';
+import { OPEN_END } from '../../src/model/cursor.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { CLI, runCli, type Service, startService } from '../support/service-process.ts';
 import { COMPANY, COMPANY_CATALOG, NEXT, permissionsNow } from '../support/small-company.ts';
@@ -77,7 +79,7 @@ const run = (...args: string[]): Promise<Ran> =>
 
 const plant = (): Promise<number> =>
   db.$executeRawUnsafe(
-    "UPDATE effective_entitlement SET permissions = permissions || '{secret}' WHERE user_id = 'bob' AND to_position = 9223372036854775807",
+    `UPDATE effective_entitlement SET permissions = permissions || '{secret}' WHERE user_id = 'bob' AND to_position = ${OPEN_END}`,
   );
 
 describe('catalog', () => {
@@ -249,7 +251,7 @@ describe('reconcile', () => {
       `INSERT INTO membership SELECT 'ann', id, directory_id, organization_id, true, source_version, true, now(), NULL FROM directory_group WHERE id = 'admins'`,
     );
     await db.$executeRawUnsafe(
-      "UPDATE effective_entitlement SET roles = '{builder,steward}', permissions = '{docs:admin,docs:read,docs:write}' WHERE user_id = 'ann' AND to_position = 9223372036854775807",
+      `UPDATE effective_entitlement SET roles = '{builder,steward}', permissions = '{docs:admin,docs:read,docs:write}' WHERE user_id = 'ann' AND to_position = ${OPEN_END}`,
     );
     const refused = await run('reconcile', 'directory_1', '--repair');
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('--yes') });

@@ -1,7 +1,9 @@
 // Access that was read is kept, and asked about whenever it is needed: no answer over HTTP shows what is not stored any more, or
 // what has run out, or what belongs to others, however warm everything is.
+
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { grantRole, revokeGrant } from '../../src/entitlements/grants.ts';
+import { OPEN_END } from '../../src/model/cursor.ts';
 import { type Api, startApi } from '../support/api.ts';
 import { insertCompany } from '../support/company-rows.ts';
 
@@ -62,8 +64,7 @@ test('what is written in place, or taken away whole, is answered at once', async
   expect(await permissionsOf('user_ada')).toEqual(before);
   await api.db.$executeRaw`UPDATE effective_entitlement SET to_position = 1000000 WHERE user_id = 'user_ada' AND to_position > 1000000`;
   expect(await permissionsOf('user_ada')).toEqual([]);
-  await api.db
-    .$executeRaw`UPDATE effective_entitlement SET to_position = 9223372036854775807 WHERE user_id = 'user_ada' AND to_position = 1000000`;
+  await api.db.$executeRaw`UPDATE effective_entitlement SET to_position = ${OPEN_END} WHERE user_id = 'user_ada' AND to_position = 1000000`;
   expect(await permissionsOf('user_ada')).toEqual(before);
 });
 

@@ -1,6 +1,7 @@
 // B5: a mapping that touches everybody: how many changes a second, what that does to point queries meanwhile, and how long a
 // revocation waits that arrives in the middle, of an organization that is being worked on. Ours: the real binary, one process on the
 // servers' core that answers, applies, relays and carries out the edit all at once.
+
 import { createClient } from 'graphql-ws';
 import type pg from 'pg';
 import WebSocket from 'ws';
@@ -8,6 +9,7 @@ import { FOLLOW_CHANGES } from '../../../src/client/documents.ts';
 import { startFakeWorkos } from '../../../src/fake-workos/server.ts';
 import { signWebhook } from '../../../src/fake-workos/sign-webhook.ts';
 import { createLogger } from '../../../src/log.ts';
+import { OPEN_END } from '../../../src/model/cursor.ts';
 import { startRedis } from '../../support/redis.ts';
 import { postGraphql } from '../../support/service-process.ts';
 import { aGroup, aMembership, aUser } from '../../support/workos-objects.ts';
@@ -61,7 +63,7 @@ interface Membership {
 const VICTIMS = `
   SELECT DISTINCT ON (e.user_id) e.user_id AS "userId", e.directory_id AS "directoryId", e.organization_id AS "organizationId", g.id AS "groupId", g.name AS "groupName"
   FROM effective_entitlement e, json_array_elements(e.reasons -> 'paths') p JOIN directory_group g ON g.id = p ->> 'groupId'
-  WHERE e.to_position = 9223372036854775807 AND e.user_id IN (SELECT id FROM directory_user WHERE organization_id = $1 ORDER BY id DESC LIMIT $2)
+  WHERE e.to_position = ${OPEN_END} AND e.user_id IN (SELECT id FROM directory_user WHERE organization_id = $1 ORDER BY id DESC LIMIT $2)
     AND (SELECT count(*) FROM json_array_elements(e.reasons -> 'paths') q WHERE q ->> 'role' = p ->> 'role') = 1 AND p ->> 'role' <> 'everyone'
   ORDER BY e.user_id, g.id`;
 

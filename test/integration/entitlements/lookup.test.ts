@@ -1,9 +1,11 @@
 // Look-ups of single users, many in a statement: each sees what it would see alone.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isOutage } from '../../../src/db/outage.ts';
 import { openPrepared, type Prepared } from '../../../src/db/prepared.ts';
 import { createEffectiveLookup, LOOKUP } from '../../../src/entitlements/lookup.ts';
 import { readEffective } from '../../../src/entitlements/read.ts';
+import { OPEN_END } from '../../../src/model/cursor.ts';
 import { type CoreDatabase, deliver, openCoreDatabase, store } from '../../support/core-database.ts';
 import { execute } from '../../support/postgres.ts';
 import { found, NEXT } from '../../support/small-company.ts';
@@ -110,7 +112,7 @@ test('what has expired by the clock of the database is not in force, whatever th
     execute(
       core.url,
       `UPDATE effective_entitlement SET reasons = '${JSON.stringify({ paths: [{ ...path, expiresAt }], permissions: { 'docs:read': [0] } })}', permissions = '{docs:read}', roles = '{builder}'
-       WHERE user_id = 'ann' AND to_position = 9223372036854775807`,
+       WHERE user_id = 'ann' AND to_position = ${OPEN_END}`,
     );
   const { find } = lookup();
   await put(new Date(Date.now() - 1_000).toISOString());

@@ -1,10 +1,12 @@
 // What apps ask: one statement per answer, from indexes, within the caller's organization, and honest about its age.
+
 import { beforeAll, describe, expect, test } from 'vitest';
 import { applyBatch } from '../../../src/apply/apply-batch.ts';
 import type { Db } from '../../../src/db/client.ts';
 import { countUsersWithPermission, usersWithPermission } from '../../../src/entitlements/holders.ts';
 import { decide, readEffective } from '../../../src/entitlements/read.ts';
 import { readSnapshotPage } from '../../../src/entitlements/snapshot.ts';
+import { OPEN_END } from '../../../src/model/cursor.ts';
 import { applyDue, deliver, store } from '../../support/core-database.ts';
 import { execute } from '../../support/postgres.ts';
 import { found, headOf, NEXT } from '../../support/small-company.ts';
@@ -105,7 +107,7 @@ describe('the hot statements use their indexes on tables of some size', () => {
       `INSERT INTO directory_user (id, directory_id, organization_id, display_name, source_state, state, directory_roles, created_at, updated_at, source_version)
          SELECT 'u' || i, 'directory_' || i % 50, 'org_' || i % 50, 'u' || i, 'ACTIVE', 'ACTIVE', '{}', now(), now(), '' FROM generate_series(1, 20000) AS g(i);
        INSERT INTO effective_entitlement (user_id, from_position, to_position, organization_id, directory_id, roles, permissions, reasons, from_at, from_cause)
-         SELECT 'u' || i, 5 + v, CASE v WHEN 2 THEN 9223372036854775807 ELSE 6 + v END, 'org_' || i % 50, 'directory_' || i % 50, '{member}', ARRAY['p' || i % 500], '{"paths": [], "permissions": {}}', now(), '{}'
+         SELECT 'u' || i, 5 + v, CASE v WHEN 2 THEN ${OPEN_END} ELSE 6 + v END, 'org_' || i % 50, 'directory_' || i % 50, '{member}', ARRAY['p' || i % 500], '{"paths": [], "permissions": {}}', now(), '{}'
          FROM generate_series(1, 20000) AS g(i), generate_series(0, 2) AS h(v);
        INSERT INTO directory_event (id, type, partition, organization_id, raw, status, channel, occurred_at)
          SELECT 'event_' || lpad(i::text, 26, '0'), 'dsync.user.updated', 'org_1', 'org_1', '{}', (CASE WHEN i % 100 = 0 THEN 'PENDING' ELSE 'APPLIED' END)::event_status, 'WEBHOOK', now()

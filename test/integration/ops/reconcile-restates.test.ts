@@ -1,6 +1,8 @@
 // A reconciliation also finds where what is kept of somebody's access does not follow from the rows, though the rows are right, and
 // states it anew.
+
 import { afterEach, expect, test } from 'vitest';
+import { OPEN_END } from '../../../src/model/cursor.ts';
 import { expectAgreement } from '../../support/agreement.ts';
 import { type Rig, startRig } from '../../support/reconciliation.ts';
 import { headOf } from '../../support/small-company.ts';
@@ -9,7 +11,7 @@ import { aGroup, aUser } from '../../support/workos-objects.ts';
 let rig: Rig;
 afterEach(() => rig?.close());
 
-const OPEN = 'to_position = 9223372036854775807';
+const OPEN = `to_position = ${OPEN_END}`;
 /** Members by group: 0, 3 engineers; 1, 4 admins; 2, 5 everybody. */
 const USERS = 6;
 

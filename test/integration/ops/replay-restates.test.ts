@@ -1,7 +1,9 @@
 // Rows lost or altered by hand while the directory lives on: after a replay of everything the log, the stored access and the
 // intervals of memberships say the same as the tables again, and whoever follows the log knows it.
+
 import { describe, expect, test } from 'vitest';
 import { grantRole } from '../../../src/entitlements/grants.ts';
+import { OPEN_END } from '../../../src/model/cursor.ts';
 import { expectAgreement } from '../../support/agreement.ts';
 import { deliver } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
@@ -46,7 +48,7 @@ const MEANWHILE: Readonly<Record<string, () => Promise<unknown>>> = {
     putCatalog(core.db, { roles, groupMappings: [{ organizationId: 'org_1', groupName: 'engineers', roles: ['steward'] }] }),
 };
 
-const OPEN = 'to_position = 9223372036854775807';
+const OPEN = `to_position = ${OPEN_END}`;
 /** Access that nobody was told to have. */
 const INVENTED = `SET roles = '{owner}', permissions = '{docs:read,secret}',
   reasons = '{"paths":[{"role":"owner","source":"DIRECTORY_ROLE","groupId":null,"grantId":null,"expiresAt":null,"since":"2026-01-01T00:00:00.000Z","causeEventId":null}],"permissions":{"docs:read":[0],"secret":[0]}}'`;
