@@ -6,12 +6,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { Argument } from 'commander';
+import { freePort } from '../src/lib/free-port.ts';
+import { script } from './support/script.ts';
 
 interface ExpectedUser {
   id: string;
@@ -35,11 +37,13 @@ const KEY = 'accept-key-0123456789';
 const SECRET = 'whsec_accept';
 const DEADLINE_MS = 120_000;
 
-const [dirArgument, only] = process.argv.slice(2);
-if (!dirArgument) {
-  process.stderr.write('usage: npm run accept -- DIR [before|after|shuffled|import]\n');
-  process.exit(2);
-}
+const [dirArgument, only] = script(
+  'npm run accept --',
+  'Feeds a history to the real processes and compares what GraphQL then says with the truth.',
+)
+  .argument('<dir>', 'with events.jsonl.gz (or events.jsonl), catalog.json and expected.json')
+  .addArgument(new Argument('[run]', 'one run alone').choices(RUNS))
+  .parse().processedArgs as [string, Run | undefined];
 const dir = resolve(dirArgument);
 const eventsFile = ['events.jsonl.gz', 'events.jsonl'].map((name) => join(dir, name)).find(existsSync);
 if (!eventsFile) {
@@ -53,16 +57,6 @@ const lines = (events.endsWith('.gz') ? gunzipSync(raw) : raw).toString('utf8').
 const lastEventId = (JSON.parse(lines.at(-1) ?? '{}') as { id: string }).id;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 interface Started {
   process: ChildProcess;

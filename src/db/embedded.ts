@@ -1,11 +1,10 @@
 // A real Postgres of our own for machines that have none: data in `dir`, kept between starts, on a free port of
 // 127.0.0.1, behind a password. It ends when this process does, however that went. One running process per directory.
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { messageOf, StartError } from '../errors.ts';
+import { freePort } from '../lib/free-port.ts';
 import { sleep } from '../lib/sleep.ts';
 import { type GuardedProcess, spawnGuarded } from '../lib/spawn-guarded.ts';
 import type { Logger } from '../log.ts';
@@ -130,13 +129,4 @@ async function createDatabase(url: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

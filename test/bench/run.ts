@@ -1,10 +1,5 @@
 // The benchmark: what people would use instead, and what no one can beat, in the same run on the same machine.
-//
-//   npm run bench                    everything, five alternating rounds
-//   npm run bench -- --quick         a sanity run on small data
-//   npm run bench -- --only NAME     one scenario
-//   npm run bench -- --rounds N
-//   npm run bench -- --time-limit SECONDS   of one scenario; what takes longer has failed, and the others go on
+// `npm run bench -- --help` names the scenarios and options.
 //
 // Each scenario's rows are printed when it ends, and all of them at the end; progress goes to stderr. Ends with 1 where one failed.
 // Load, Postgres and Redis share the second core; the servers that are compared, ours and others', have the first one for
@@ -13,7 +8,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { InvalidArgumentError } from 'commander';
+import { numberFrom, script } from '../support/script.ts';
 import { LOAD_CORE, moveTo } from './cores.ts';
 import { runScenario } from './run-scenario.ts';
 import type { Comparison, Scenario } from './scenario.ts';
@@ -36,34 +32,26 @@ function installPeers(): void {
   });
 }
 
-function choose(only: string | undefined): Scenario[] {
-  if (only === undefined) return SCENARIOS;
+function choose(only: string): Scenario[] {
   const wanted = SCENARIOS.filter(({ name }) => name === only || name.startsWith(`${only}-`));
   if (wanted.length > 0) return wanted;
-  process.stderr.write(
-    `--only: there is no "${only}"; choose one of\n${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(20)} ${about}`).join('\n')}\n`,
-  );
-  process.exit(2);
+  throw new InvalidArgumentError('There is no such scenario.');
 }
 
-function wholeNumber(name: string, text: string | undefined, otherwise: number): number {
-  const number = text === undefined ? otherwise : Number(text);
-  if (Number.isInteger(number) && number >= 1) return number;
-  process.stderr.write(`--${name}: a whole number, 1 or more\n`);
-  process.exit(2);
-}
-
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    rounds: { type: 'string' },
-    'time-limit': { type: 'string' },
-  },
-});
-const { quick } = values;
-const chosen = choose(values.only);
-const rounds = wholeNumber('rounds', values.rounds, quick ? QUICK_ROUNDS : MIN_ROUNDS);
+const about = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(20)} ${about}`).join('\n');
+const {
+  quick = false,
+  only: chosen = SCENARIOS,
+  rounds = quick ? QUICK_ROUNDS : MIN_ROUNDS,
+  timeLimit,
+} = script('npm run bench --', 'What people would use instead, and what no one can beat, in the same run on the same machine.')
+  .option('--quick', 'a sanity run on small data: its figures mean nothing')
+  .option('--only <scenario>', 'one scenario, or all whose names begin with it and a dash', choose)
+  .option('--rounds <n>', `alternating rounds (default: ${MIN_ROUNDS}, with --quick ${QUICK_ROUNDS})`, numberFrom(1))
+  .option('--time-limit <seconds>', 'of one scenario: what takes longer has failed, and the others go on', numberFrom(1))
+  .addHelpText('after', `\nScenarios:\n${about}`)
+  .parse()
+  .opts<{ quick?: boolean; only?: Scenario[]; rounds?: number; timeLimit?: number }>();
 moveTo(LOAD_CORE);
 installPeers();
 
@@ -78,8 +66,13 @@ const verdicts: string[] = [];
 for (const { name, timeLimitSeconds: ownLimitSeconds = TIME_LIMIT_SECONDS } of chosen) {
   if (cutOff.signal.aborted) break;
   say(name);
-  const timeLimitSeconds = wholeNumber('time-limit', values['time-limit'], ownLimitSeconds);
-  const options = { quick, rounds, timeLimitSeconds, signal: cutOff.signal, say: (text: string) => say(`${name}: ${text}`) };
+  const options = {
+    quick,
+    rounds,
+    timeLimitSeconds: timeLimit ?? ownLimitSeconds,
+    signal: cutOff.signal,
+    say: (text: string) => say(`${name}: ${text}`),
+  };
   const { rows, failed, seconds } = await runScenario(name, options);
   const rowsOfIt = rows.map((comparison) => ({ scenario: name, comparison }));
   all.push(...rowsOfIt);

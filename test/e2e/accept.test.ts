@@ -38,7 +38,7 @@ describe('npm run accept', () => {
   });
 
   it('says how it is used', async () => {
-    expect(await accept()).toMatchObject({ code: 2, output: expect.stringContaining('usage') });
+    expect(await accept()).toMatchObject({ code: 2, output: expect.stringContaining('Usage: npm run accept') });
     expect(await accept('/nowhere')).toMatchObject({ code: 2, output: expect.stringContaining('/nowhere has no events') });
   });
 });

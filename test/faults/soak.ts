@@ -1,19 +1,19 @@
 // `npm run test:faults -- --seeds N --minutes M [--seed S]`: the long soak. Seed after seed, each a world of several real
 // processes under random faults, until both are reached: N seeds at least, and M minutes. The schedule of faults is a function
 // of the seed: `--seed S --seeds 1` runs that one again.
-import { parseArgs } from 'node:util';
+import { numberFrom, script } from '../support/script.ts';
 import { type RunReport, runSeed } from './soak-run.ts';
 
-const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '1' }, minutes: { type: 'string', default: '0' }, seed: { type: 'string' } },
-});
-const seeds = Number(values.seeds);
-const minutes = Number(values.minutes);
-const first = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
-if (![seeds, minutes, first].every((value) => Number.isFinite(value) && value >= 0)) {
-  process.stderr.write('usage: npm run test:faults -- [--seeds N] [--minutes M] [--seed S]\n');
-  process.exit(2);
-}
+const {
+  seeds,
+  minutes,
+  seed: first = Math.floor(Math.random() * 2 ** 31),
+} = script('npm run test:faults --', 'The long soak: seed after seed, until both --seeds and --minutes are reached.')
+  .option('--seeds <n>', 'at least so many', numberFrom(0), 1)
+  .option('--minutes <n>', 'at least so long', numberFrom(0, { whole: false }), 0)
+  .option('--seed <n>', 'the first one (default: by chance)', numberFrom(0))
+  .parse()
+  .opts<{ seeds: number; minutes: number; seed?: number }>();
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const startedAt = performance.now();

@@ -1,13 +1,15 @@
 // Real Redis for tests. `useRedis` is for tests that only need one (REDIS_URL when it is set), `startRedis` for those that
 // flush, freeze or kill theirs: always a private server without persistence on a free port. A machine without Redis gets the
 // distribution's package when we may install it; otherwise the run stops and says how.
+
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { access } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../../src/lib/free-port.ts';
 import { spawnGuarded } from '../../src/lib/spawn-guarded.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -107,13 +109,4 @@ async function answers(port: number): Promise<boolean> {
   const [reply] = (await Promise.race([once(socket, 'data'), once(socket, 'close')])) as [unknown];
   socket.destroy();
   return String(reply).startsWith('+PONG');
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
