@@ -1,7 +1,7 @@
 // Ingest's only way into the inbox: a set of events in one statement. An event id is stored once; whoever comes second, by
 // whichever channel, is counted as a duplicate and changes nothing.
 import type { Tx } from '../db/client.ts';
-import type { IncomingEvent } from './envelope.ts';
+import { INCOMING, incomingRows, PARTITION, type TracedEvent } from './incoming-rows.ts';
 
 export type EventChannel = 'EVENTS_API' | 'WEBHOOK' | 'REPLAY';
 
@@ -12,24 +12,18 @@ export interface StoreResult {
   traces: readonly { id: string; traceId: string }[];
 }
 
-/** The sender may have begun a trace; else one is made. */
-export type TracedEvent = IncomingEvent & { traceId?: string };
-
 // Plan: function scan of at most a page, two primary key probes a row, one upsert of a counter and of the few hours in which
 // its directories were active. Inserted in id order, so that two writers of overlapping sets wait for each other in one
 // direction only; counters come last, and in order, for the same reason.
-// An event that names no organization is applied with its directory, under whichever organization that one stands. A refused
-// event has the account that it names read again: what it said is lost on us.
+// A refused event has the account that it names read again: what it said is lost on us.
 const STORE = `/* prepared: store_events */
   WITH inserted AS (
     INSERT INTO directory_event (id, type, partition, organization_id, directory_id, user_id, group_id, raw, status, error, channel, occurred_at, trace_id)
-    SELECT t.id, t.type, CASE WHEN t.organization_id IS NULL THEN coalesce(d.organization_id, t.partition) ELSE t.partition END,
+    SELECT t.id, t.type, ${PARTITION},
            t.organization_id, t.directory_id, t.user_id, t.group_id, t.raw,
            (CASE WHEN t.refusal IS NULL THEN 'PENDING' ELSE 'QUARANTINED' END)::event_status, t.refusal, $2::event_channel, t.occurred_at,
            coalesce(t.trace_id, replace(gen_random_uuid()::text, '-', ''))
-    FROM json_to_recordset($1::json) AS t(
-      id text, type text, partition text, organization_id text, directory_id text, user_id text, group_id text, raw text, refusal text, occurred_at timestamptz, trace_id text)
-    LEFT JOIN directory d ON d.id = t.directory_id
+    FROM ${INCOMING}
     ORDER BY t.id COLLATE "C"
     ON CONFLICT (id) DO NOTHING
     RETURNING id, status, user_id, directory_id, occurred_at, trace_id
@@ -64,22 +58,9 @@ export async function storeEvents(
   { unflushed = false } = {},
 ): Promise<StoreResult> {
   if (events.length === 0) return { stored: 0, duplicate: 0, traces: [] };
-  const rows = events.map((event) => ({
-    id: event.id,
-    type: event.type,
-    partition: event.partition,
-    organization_id: event.organizationId,
-    directory_id: event.directoryId,
-    user_id: event.userId,
-    group_id: event.groupId,
-    raw: event.raw,
-    refusal: event.refusal,
-    occurred_at: event.occurredAt,
-    trace_id: event.traceId,
-  }));
   const [row] = await tx.$queryRawUnsafe<Pick<StoreResult, 'stored' | 'traces'>[]>(
     STORE,
-    JSON.stringify(rows),
+    incomingRows(events),
     channel,
     events.length,
     unflushed,

@@ -1,11 +1,9 @@
 // Access that was read is kept, and asked about whenever it is needed: no answer over HTTP shows what is not stored any more, or
 // what has run out, or what belongs to others, however warm everything is.
-
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { grantRole, revokeGrant } from '../../src/entitlements/grants.ts';
 import { OPEN_END } from '../../src/model/cursor.ts';
-import { type Api, startApi } from '../support/api.ts';
-import { insertCompany } from '../support/company-rows.ts';
+import { useCompanyApi } from '../support/suite-api.ts';
 
 const QUERY = `query ($userId: ID!) { effectiveEntitlements(userId: $userId) { userId roles { role via { source expiresAt } }
   permissions { permission via { role source since } } freshness { revision lagSeconds driftSuspected directoryState } } }`;
@@ -14,12 +12,7 @@ interface Answer {
   effectiveEntitlements: { userId: string; roles: { role: string }[]; permissions: { permission: string }[] } | null;
 }
 
-let api: Api;
-beforeAll(async () => {
-  api = await startApi();
-  await insertCompany(api.db);
-}, 120_000);
-afterAll(() => api?.close());
+const api = useCompanyApi();
 
 async function ask(userId: string, key = 'admin') {
   const { data, errors } = await api.query<Answer, { userId: string }>(QUERY, { userId }, key);

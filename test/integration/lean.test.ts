@@ -1,13 +1,11 @@
 // The two ways of answering a query, Yoga's and the short one over compiled code, are one behaviour: the same bytes, status and
 // headers, whoever asks and whatever. And what it answers is never older than the question (I7).
-
 import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { parse, print, separateOperations } from 'graphql';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { grantRole, revokeGrant } from '../../src/entitlements/grants.ts';
-import { type Api, startApi } from '../support/api.ts';
-import { insertCompany } from '../support/company-rows.ts';
+import { useCompanyApi } from '../support/suite-api.ts';
 
 const compiled = vi.hoisted(() => ({ runs: 0 }));
 vi.mock('../../src/server/compiled-documents.ts', async (original) => {
@@ -30,12 +28,7 @@ vi.mock('../../src/server/compiled-documents.ts', async (original) => {
   };
 });
 
-let api: Api;
-beforeAll(async () => {
-  api = await startApi();
-  await insertCompany(api.db);
-}, 120_000);
-afterAll(() => api.close());
+const api = useCompanyApi();
 beforeEach(() => {
   compiled.runs = 0;
 });

@@ -1,20 +1,14 @@
 // Every mutation leaves an entry in the audit: who, what, to what, why, how it ended. No mutation can be forgotten, and no
 // secret is kept.
 import { type GraphQLInputType, isEnumType, isListType, isNonNullType, isObjectType, isScalarType } from 'graphql';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { schema } from '../../schema/index.ts';
 import { createLogger } from '../../src/log.ts';
 import { createAudit } from '../../src/ops/audit.ts';
 import { inputOf } from '../../src/ops/audit-entry.ts';
-import { type Api, startApi } from '../support/api.ts';
-import { insertCompany } from '../support/company-rows.ts';
+import { useCompanyApi } from '../support/suite-api.ts';
 
-let api: Api;
-beforeAll(async () => {
-  api = await startApi();
-  await insertCompany(api.db);
-}, 120_000);
-afterAll(() => api?.close());
+const api = useCompanyApi();
 beforeEach(async () => {
   await api.db.auditEntry.deleteMany();
 });

@@ -1,7 +1,6 @@
 // Drift over GraphQL: asked for, paged through, confirmed; and what a caller is told who asks wrongly.
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, startApi } from '../support/api.ts';
-import { insertCompany } from '../support/company-rows.ts';
+import { expect, test } from 'vitest';
+import { useCompanyApi } from '../support/suite-api.ts';
 
 const START = `mutation ($id: ID!, $repair: Boolean, $max: Int, $token: String) {
   reconcileDirectory(directoryId: $id, repair: $repair, maxRevocations: $max, confirmToken: $token) { id status phase repair requestedBy byKind { kind count } confirmToken }
@@ -18,12 +17,7 @@ interface Items {
   driftReport: { items: { totalCount: number; pageInfo: { hasNextPage: boolean; endCursor: string }; nodes: unknown[] } } | null;
 }
 
-let api: Api;
-beforeAll(async () => {
-  api = await startApi();
-  await insertCompany(api.db);
-}, 120_000);
-afterAll(() => api.close());
+const api = useCompanyApi();
 
 const start = async (id: string, over: object = {}, key = 'admin') => api.query<Started, object>(START, { id, ...over }, key);
 

@@ -1,5 +1,5 @@
 // Every refusal has a code of the contract, whatever the transport; what went wrong inside stays inside.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { openDb } from '../../src/db/client.ts';
 import { openPrepared } from '../../src/db/prepared.ts';
 import { createEffectiveLookup } from '../../src/entitlements/lookup.ts';
@@ -17,22 +17,19 @@ import {
   UserEntitlementsDocument,
   UsersDocument,
 } from '../gql/documents.ts';
-import { type Api, type Result, startApi } from '../support/api.ts';
+import { type Result, startApi } from '../support/api.ts';
 import { insertCompany } from '../support/company-rows.ts';
+import { useCompanyApi } from '../support/suite-api.ts';
 
-let api: Api;
+const api = useCompanyApi();
 let logId = '';
 let head = 0n;
 
 beforeAll(async () => {
-  api = await startApi();
-  await insertCompany(api.db);
   const row = await api.db.changeLogHead.findUniqueOrThrow({ where: { id: 1 } });
   logId = row.logId;
   head = row.position;
 }, 120_000);
-
-afterAll(() => api.close());
 
 /** The same operation on every transport. */
 const TRANSPORTS: Record<string, (query: string, variables?: Record<string, unknown>) => Promise<Result>> = {

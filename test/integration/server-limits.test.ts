@@ -1,18 +1,11 @@
 // How much one document may ask, and that what we ship stays below.
 import { readdirSync, readFileSync } from 'node:fs';
 import { getIntrospectionQuery, parse, print, separateOperations } from 'graphql';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, startApi } from '../support/api.ts';
-import { insertCompany, insertMembers } from '../support/company-rows.ts';
+import { expect, test } from 'vitest';
+import { insertMembers } from '../support/company-rows.ts';
+import { useCompanyApi } from '../support/suite-api.ts';
 
-let api: Api;
-
-beforeAll(async () => {
-  api = await startApi();
-  await insertCompany(api.db);
-}, 120_000);
-
-afterAll(() => api.close());
+const api = useCompanyApi();
 
 const repeat = (count: number, part: (index: number) => string) => Array.from({ length: count }, (_, index) => part(index)).join(' ');
 const nested = (depth: number): string => (depth === 0 ? 'id' : `directories { organization { ${nested(depth - 1)} } }`);

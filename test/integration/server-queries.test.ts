@@ -1,6 +1,6 @@
 // Whole operations, as apps, services and operators send them.
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import {
   ApplyCatalogDocument,
   ChangesAfterDocument,
@@ -29,19 +29,16 @@ import {
   UsersWithPermissionDocument,
   WhoamiDocument,
 } from '../gql/documents.ts';
-import { type Api, type Result, startApi } from '../support/api.ts';
-import { insertCompany, insertEvent, insertMembers } from '../support/company-rows.ts';
+import type { Result } from '../support/api.ts';
+import { insertEvent, insertMembers } from '../support/company-rows.ts';
+import { useCompanyApi } from '../support/suite-api.ts';
 
-let api: Api;
+const api = useCompanyApi();
 
 beforeAll(async () => {
-  api = await startApi();
-  await insertCompany(api.db);
   await insertEvent(api.db, { id: 'event_1' });
   await insertEvent(api.db, { id: 'event_2', status: 'QUARANTINED', raw: 'not json', error: 'not JSON', appliedAt: null, userId: null });
 }, 120_000);
-
-afterAll(() => api.close());
 
 const idsOf = (nodes: readonly { id: string }[] | undefined) => nodes?.map(({ id }) => id);
 

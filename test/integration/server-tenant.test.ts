@@ -1,19 +1,17 @@
 // A caller that is bound to one organization never sees anything of another, whatever it asks and over any transport (I6):
 // foreign ids answer like ids that never were. Field by field that is test/integration/authorization-matrix.test.ts; here are
 // lists without a filter, what a stream delivers, and the client that cannot be used unbound.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { bindTenant } from '../../schema/tenant.ts';
 import { Prisma } from '../../src/db/client.ts';
-import { type Api, startApi } from '../support/api.ts';
-import { insertCompany, insertEvent } from '../support/company-rows.ts';
+import { insertEvent } from '../support/company-rows.ts';
+import { useCompanyApi } from '../support/suite-api.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-let api: Api;
+const api = useCompanyApi();
 let globexGrant = '';
 
 beforeAll(async () => {
-  api = await startApi();
-  await insertCompany(api.db);
   await insertEvent(api.db, { id: 'event_acme' });
   await insertEvent(api.db, {
     id: 'event_globex',
@@ -33,8 +31,6 @@ beforeAll(async () => {
   });
   globexGrant = grant.id;
 }, 120_000);
-
-afterAll(() => api.close());
 
 test('without a filter a list holds what is its own and nothing else', async () => {
   const { data } = await api.query(

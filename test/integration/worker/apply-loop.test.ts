@@ -1,12 +1,12 @@
 // Organizations side by side, each in order: whoever is held up holds up nobody else, and no batch overtakes another of its own.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type OpenDb, openDb } from '../../../src/db/client.ts';
-import { lockPartition } from '../../../src/db/lock.ts';
 import { NO_COUNTS, NO_TRACING } from '../../../src/model/telemetry.ts';
 import { createApplyStep } from '../../../src/worker/apply-loop.ts';
 import { createDuePartitions } from '../../../src/worker/due-partitions.ts';
 import { type CoreDatabase, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
 import { silent } from '../../support/feed-node.ts';
+import { holdPartition } from '../../support/hold-partition.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { aDirectory, anEvent, aUser } from '../../support/workos-objects.ts';
@@ -49,25 +49,11 @@ test('an organization that is held up does not hold up the others', async () => 
   await store(core.db, founding);
   await step(2)(never);
   await store(core.db, hires(10, 39));
-  let release: () => void = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  let held = false;
-  const holding = other.db.$transaction(
-    async (tx) => {
-      await lockPartition(tx, 'org_1');
-      held = true;
-      await released;
-    },
-    { timeout: 60_000 },
-  );
-  await waitFor('the lock', () => held);
+  const held = await holdPartition(other.db, 'org_1');
   const round = step(2)(never);
   await waitFor('the others to be done', async () => (await pending('org_2')) + (await pending('org_3')) === 0);
   expect(await pending('org_1')).toBe(10);
-  release();
-  await holding;
+  await held.release();
   expect(await round).toBe('idle');
   expect(await pending('org_1')).toBe(0);
   await expectInvariants(core.db);
@@ -106,28 +92,14 @@ test('an organization that is named is taken at once, also while another is held
   const apply = step(2, due);
   await apply(never);
   await store(core.db, hires(10, 39));
-  let release: () => void = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  let held = false;
-  const holding = other.db.$transaction(
-    async (tx) => {
-      await lockPartition(tx, 'org_1');
-      held = true;
-      await released;
-    },
-    { timeout: 60_000 },
-  );
-  await waitFor('the lock', () => held);
+  const held = await holdPartition(other.db, 'org_1');
   due.nudge('org_1');
   const round = apply(never);
   due.nudge('org_2');
   await waitFor('the one that was named', async () => (await pending('org_2')) === 0);
   // Nobody says where: whoever is under way comes to an end first.
   due.nudge();
-  release();
-  await holding;
+  await held.release();
   await round;
   expect([await pending('org_1'), await pending('org_3')]).toEqual([0, 10]);
   await apply(never);
