@@ -52,34 +52,62 @@ test('of one access as many texts are kept as there are often different question
   expect(texts.get(101)).toBe('é漢');
 });
 
-/** Of what is reachable. */
-function heapUsed(): number {
+/** Of what is reachable, tables of numbers included. */
+function bytesUsed(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().heapUsed;
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
 }
+
+const userId = (n: number): string => `directory_user_${String(n).padStart(26, '0')}`;
 
 test.each([
   ['different access', (n: number) => json(`role-${n}`), 0],
+  ['access of equal parts', (n: number) => mixed(n), 0],
   ['the same access', () => json('builder'), 0],
   ['texts of it', (n: number) => json(`role-${n}`), 4_000],
 ])('however many users there are, what is kept has a bound: %s', (_what, contentOf, textLength) => {
-  const maxBytes = 4 * 1024 * 1024;
+  const maxBytes = 2 * 1024 * 1024;
+  const before = bytesUsed();
   const kept = createKeptAccess(maxBytes);
-  const users = 20_000;
-  const before = heapUsed();
+  const users = 40_000;
   for (let n = 0; n < users; n += 1) {
-    const stored: StoredAccess = kept.keep(`directory_user_${String(n).padStart(26, '0')}`, n / users, contentOf(n));
+    const stored: StoredAccess = kept.keep(userId(n), n / users, contentOf(n < users - 5_000 ? n % 10 : n));
     // Put together, as an answer is.
     let text = '';
     while (text.length < textLength) text += `{"n":${n + text.length}}`;
     if (textLength > 0) stored.texts.set(7, text);
   }
-  const last = kept.of(`directory_user_${String(users - 1).padStart(26, '0')}`);
-  expect(last).toBeDefined();
-  expect(kept.of(`directory_user_${String(0).padStart(26, '0')}`)).toBeUndefined();
-  const used = heapUsed() - before;
+  expect(kept.of(userId(users - 1))).toBeDefined();
+  expect(kept.of(userId(0))).toBeUndefined();
+  const used = bytesUsed() - before;
   expect(used).toBeLessThan(maxBytes * 1.1);
   // And it is used: what is counted is what it takes, or little more.
-  expect(used).toBeGreaterThan(maxBytes * (contentOf(1) === contentOf(2) ? 0.15 : 0.5));
+  expect(used).toBeGreaterThan(maxBytes * (contentOf(1) === contentOf(2) ? 0.25 : 0.6));
+});
+
+/** Of fifty paths, some: whoever has a few of them has hardly anything of its own. */
+function mixed(n: number): string {
+  const all = access('builder', 50).reasons.paths;
+  const paths = all.filter((_path, index) => (n >> (index % 16)) % 2 === 1);
+  return JSON.stringify({ roles: ['builder'], permissions: ['docs:read'], reasons: { paths, permissions: { 'docs:read': [0] } } });
+}
+
+test('a megabyte is room for forty thousand users, of whom those asked about lately stay', () => {
+  const kept = createKeptAccess(4 * 1024 * 1024);
+  const content = json('builder');
+  for (let n = 0; n < 40_000; n += 1) {
+    kept.keep(userId(n), n / 1e6, content);
+    kept.of(userId(n % 100));
+  }
+  const isKept = (n: number): boolean => kept.of(userId(n))?.revision === n / 1e6;
+  const numbers = Array.from({ length: 40_000 }, (_, n) => n);
+  expect(numbers.filter(isKept).length).toBeGreaterThan(38_000);
+  for (let n = 0; n < 200_000; n += 1) {
+    kept.keep(userId(40_000 + n), 0.5, content);
+    if (n % 1_000 === 0) for (let lately = 0; lately < 100; lately += 1) kept.of(userId(lately));
+  }
+  expect(numbers.slice(0, 100).filter(isKept)).toHaveLength(100);
+  expect(numbers.slice(100).filter(isKept).length).toBeLessThan(1_000);
 });
