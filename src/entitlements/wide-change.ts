@@ -58,6 +58,10 @@ const ADVANCE = `
 const DUE = `
   SELECT id, organization_id AS "organizationId" FROM wide_change WHERE finished_at IS NULL AND owned_until < clock_timestamp() ORDER BY started_at, id LIMIT 100`;
 
+// By (finished_at).
+const UNFINISHED = `
+  SELECT id, organization_id AS "organizationId" FROM wide_change WHERE finished_at IS NULL AND ($1::text IS NULL OR organization_id = $1) ORDER BY started_at, id`;
+
 const EFFECT = `
   SELECT affected_users AS "affectedUsers", granted_permissions AS "grantedPermissions", revoked_permissions AS "revokedPermissions", preview
   FROM wide_change WHERE id = ANY($1::text[])`;
@@ -78,6 +82,10 @@ export const recordWideChange = (tx: Tx, reaches: readonly Reach[], cause: Cause
 
 /** Those that nobody is at. */
 export const dueWideChanges = (db: Db): Promise<WideChange[]> => db.$queryRawUnsafe<WideChange[]>(DUE);
+
+/** Whoever is at them. null: of every organization. Who holds the lock of what is asked about sees no new one. */
+export const unfinishedWideChanges = (tx: Tx, organizationId: string | null): Promise<WideChange[]> =>
+  tx.$queryRawUnsafe<WideChange[]>(UNFINISHED, organizationId);
 
 /** What has been recorded for them so far. */
 export async function readEffect(db: Db, changes: readonly WideChange[]): Promise<Effect> {

@@ -1,11 +1,15 @@
 // One pass of a replay over its keys, from where it stands, chunk by chunk: derive, compare, repair, move the row forward, all
 // in one transaction; a preview takes everything but the row back. What cannot be done as a chunk is tried in halves, so one
 // account that fails fails alone. Stops between chunks when its signal aborts, and goes on from `progress_key` the next time.
+//
+// Access that a wide change has not come to yet (entitlements/wide-change.ts) differs from what the rows give, and is not wrong:
+// that change is brought to its end first, also by a preview, so that its changes bear its own cause and count for nobody's bound.
 import type { Db, Tx } from '../db/client.ts';
 import { lockEnvironment, lockPartition } from '../db/lock.ts';
 import { rolledBack } from '../db/rolled-back.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { storeTransitions } from '../entitlements/store.ts';
+import { finishWideChanges, unfinishedWideChanges } from '../entitlements/wide-change.ts';
 import type { IncomingEvent } from '../ingest/envelope.ts';
 import { failpoint } from '../lib/failpoint.ts';
 import type { Logger } from '../log.ts';
@@ -36,6 +40,7 @@ const TRANSACTION = { timeoutMs: 120_000 };
 /** What this process has learnt on the way. Lost with it, which costs work and no more. */
 interface Pass {
   row: ReplayRow;
+  signal: AbortSignal;
   place: Place;
   preview: boolean;
   /** Previews that the row can still take. */
@@ -91,6 +96,7 @@ export async function runPass(
   const { id, phase, progressKey, cancelRequested, failed, differs, revocations, digest } = row;
   const pass: Pass = {
     row,
+    signal,
     place: { id, phase, progressKey },
     preview: phase === 'PREVIEW',
     room: MAX_PREVIEW - (row.preview as unknown as ChangePreview[]).length,
@@ -107,7 +113,7 @@ export async function runPass(
   for (const chunk of chunksOf(keys, progressKey, deps.chunkSize)) {
     if (pass.cancelRequested) return { ...pass, cancelled: true };
     if (signal.aborted) return 'stopped';
-    await takeChunk(deps, pass, chunk);
+    if ((await takeChunk(deps, pass, chunk)) === 'stopped') return 'stopped';
   }
   return { ...pass, cancelled: false };
 }
@@ -134,9 +140,11 @@ async function countedBefore(db: Db, row: ReplayRow): Promise<Set<string>> {
   return new Set([...previewed, ...recorded.map(({ userId }) => userId)]);
 }
 
-async function takeChunk(deps: ReplayPassDeps, pass: Pass, keys: readonly ReplayKey[]): Promise<void> {
+type ChunkOutcome = 'taken' | 'stopped';
+
+async function takeChunk(deps: ReplayPassDeps, pass: Pass, keys: readonly ReplayKey[]): Promise<ChunkOutcome> {
   try {
-    await repair(deps, pass, keys, keys[0]?.partition ?? '').catch((error: unknown) => {
+    return await repair(deps, pass, keys, keys[0]?.partition ?? '').catch((error: unknown) => {
       if (error instanceof NeedsEnvironmentError) return repair(deps, pass, keys, null);
       throw error;
     });
@@ -144,13 +152,15 @@ async function takeChunk(deps: ReplayPassDeps, pass: Pass, keys: readonly Replay
     if (error instanceof OvertakenError || error instanceof OverAllowanceError || isPassing(error)) throw error;
     if (keys.length > 1) {
       const half = Math.ceil(keys.length / 2);
-      await takeChunk(deps, pass, keys.slice(0, half));
-      await takeChunk(deps, pass, keys.slice(half));
-    } else await fail(deps, pass, keys, error);
+      const first = await takeChunk(deps, pass, keys.slice(0, half));
+      return first === 'stopped' ? first : await takeChunk(deps, pass, keys.slice(half));
+    }
+    await fail(deps, pass, keys, error);
+    return 'taken';
   }
 }
 
-async function repair(deps: ReplayPassDeps, pass: Pass, keys: readonly ReplayKey[], within: string | null): Promise<void> {
+async function repair(deps: ReplayPassDeps, pass: Pass, keys: readonly ReplayKey[], within: string | null): Promise<ChunkOutcome> {
   const { db, clock, onStep } = deps;
   const { row, place, preview } = pass;
   const cause: Cause = {
@@ -163,9 +173,11 @@ async function repair(deps: ReplayPassDeps, pass: Pass, keys: readonly ReplayKey
     reason: row.reason,
     occurredAt: clock(),
   };
-  const work = async (tx: Tx): Promise<{ result: ChunkResult; step: ReplayStep; after: { cancelRequested: boolean; room: number } }> => {
+  type Done = { result: ChunkResult; step: ReplayStep; after: { cancelRequested: boolean; room: number } };
+  const work = async (tx: Tx): Promise<Done | 'access is computed again'> => {
     if (within === null) await lockEnvironment(tx);
     else await lockPartition(tx, within);
+    if ((await unfinishedWideChanges(tx, within)).length > 0) return 'access is computed again';
     const { verified, assumed, quarantined, lacking } = pass;
     await assumeApplied(tx, lacking, row.receivedUntil ?? row.createdAt, within);
     const result = await repairChunk(tx, { keys, verified, assumed, quarantined, cause, within, tenant: row.organizationId });
@@ -176,7 +188,13 @@ async function repair(deps: ReplayPassDeps, pass: Pass, keys: readonly ReplayKey
     await failpoint('replay-before-commit');
     return { result, step, after };
   };
-  const done = preview ? await rolledBack(db, work, TRANSACTION) : await inTransaction(db, work, TRANSACTION);
+  const take = () => (preview ? rolledBack(db, work, TRANSACTION) : inTransaction(db, work, TRANSACTION));
+  let done = await take();
+  while (done === 'access is computed again') {
+    await finishWideChanges(db, await unfinishedWideChanges(db, within), { signal: pass.signal, onChanges: () => onStep(true) });
+    if (pass.signal.aborted) return 'stopped';
+    done = await take();
+  }
   await failpoint('replay-after-commit');
   const after = preview ? await stepReplay(db, place, pass.room, done.step) : done.after;
   advance(pass, done.step, after);
@@ -184,6 +202,7 @@ async function repair(deps: ReplayPassDeps, pass: Pass, keys: readonly ReplayKey
   for (const id of done.result.frame.seen) pass.verified.add(id);
   if (preview) assumeFrame(pass.assumed, done.result.frame.altered);
   onStep(!preview && done.result.transitions.length > 0);
+  return 'taken';
 }
 
 function advance(pass: Pass, { to, differs, difference }: ReplayStep, after: { cancelRequested: boolean; room: number }): void {

@@ -1,8 +1,10 @@
 // Rows lost or altered by hand while the directory lives on: after a replay of everything the log, the stored access and the
 // intervals of memberships say the same as the tables again, and whoever follows the log knows it.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { applyCatalog } from '../../../src/entitlements/catalog.ts';
 import { grantRole } from '../../../src/entitlements/grants.ts';
+import { armFailpoints } from '../../../src/lib/failpoint.ts';
 import { OPEN_END } from '../../../src/model/cursor.ts';
 import { expectAgreement } from '../../support/agreement.ts';
 import { deliver } from '../../support/core-database.ts';
@@ -118,3 +120,24 @@ test('what the log has forgotten was told all the same', async () => {
   expect((await changesSince(db, head)).filter((change) => change.startsWith('cyd'))).toEqual([]);
   await expectAgreement(db);
 });
+
+test.each([['a dry run', true] as const, ['a replay', false] as const])(
+  'access that a change of the catalog has yet to come by is not wrong: %s lets it come first',
+  async (_what, dryRun) => {
+    const { db } = core;
+    const head = await headOf(db);
+    const catalog = { roles: [{ slug: 'builder', permissions: ['docs:build'] }, ...roles.slice(1)], groupMappings };
+    armFailpoints('wide-chunk=throw');
+    onTestFinished(() => armFailpoints(null));
+    // Ann and Bob are builders; the change ends when it has come by the first of them.
+    await expect(applyCatalog(db, { catalog, dryRun: false, prune: false, actor: 'test', tenant: null, chunkSize: 1 })).rejects.toThrow(
+      'failpoint',
+    );
+    armFailpoints(null);
+    expect([await headOf(db), await db.wideChange.count({ where: { finishedAt: null } })]).toEqual([head + 1, 1]);
+    expect(await replay(db, { dryRun, maxRevocations: 0 })).toMatchObject({ status: 'SUCCEEDED', repaired: 0, revocations: 0 });
+    const changes = await db.entitlementChange.findMany({ where: { position: { gt: head } } });
+    expect(changes.map(({ userId, causeKind }) => `${userId} ${causeKind}`)).toEqual(['ann CATALOG_CHANGE', 'bob CATALOG_CHANGE']);
+    await expectInvariants(db);
+  },
+);
