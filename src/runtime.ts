@@ -286,8 +286,8 @@ async function open(
       replays,
       eventRetentionDays: config.eventRetentionDays,
       changeRetentionDays: config.changeRetentionDays,
-      // The last connection is for whoever else has something to do.
-      applyConcurrency: Math.max(1, Math.min(config.applyConcurrency, config.workerPoolSize - 1)),
+      // One connection is for organizations that are applied together, the last one for whoever else has something to do.
+      applyConcurrency: Math.max(1, Math.min(config.applyConcurrency, config.workerPoolSize - 2)),
       initialImport: config.initialImport,
       reactivation: config.reactivation,
       reconcile: config.reconcile,

@@ -1,7 +1,7 @@
 // A full read of one directory through the state API: users, groups, then the users of each group (never `groups` on a user,
 // which is empty for new customers). Every page is applied, kept and ticked off in one transaction, so a restart goes on
 // where the last one stopped. Only a read that came to its end says that what it did not show is gone.
-import { applyObservations } from '../apply/apply-batch.ts';
+import { applyObservations } from '../apply/apply-facts.ts';
 import { parseDirectories, type StateReadPage } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { failpoint } from '../lib/failpoint.ts';

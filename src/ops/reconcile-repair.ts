@@ -3,7 +3,7 @@
 // or went. All counts as of the read, so any newer event wins; all is kept with the reads, so a replay derives the same.
 //
 // Before anything is altered the same is done and taken back: that is the difference that the guard judges.
-import { applyFacts, previewFacts, type StatedFacts } from '../apply/apply-batch.ts';
+import { applyFacts, previewFacts, type StatedFacts } from '../apply/apply-facts.ts';
 import type { StateReadPage } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { inTransaction } from '../db/transaction.ts';

@@ -1,7 +1,7 @@
 // Reads single accounts again from the state API: those that became active again (their memberships must be confirmed before
 // they count), those that a quarantined event touched, and those that an event showed after their deletion. What comes back
 // is applied as facts of a read, so any newer event wins over it.
-import { applyObservations } from '../apply/apply-batch.ts';
+import { applyObservations } from '../apply/apply-facts.ts';
 import type { StateReadPage } from '../apply/parse-read.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { messageOf } from '../errors.ts';

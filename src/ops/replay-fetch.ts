@@ -2,7 +2,8 @@
 // inbox lacks is stored there (channel REPLAY) and applied like any event that comes late. The poller's cursor is not
 // touched: that an event is held by a replay says nothing of those before it (I5). A dry run stores
 // nothing: what is missing is handed on, to be assumed (replay-missing.ts).
-import { applyBatch, pendingPartitions } from '../apply/apply-batch.ts';
+import { applyBatch } from '../apply/apply-batch.ts';
+import { pendingPartitions } from '../apply/pending.ts';
 import type { Db } from '../db/client.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { IncomingEvent } from '../ingest/envelope.ts';

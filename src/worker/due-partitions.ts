@@ -9,6 +9,8 @@ export interface DuePartitions extends Pick<Nudge, 'wait'> {
   takeAll(): { partitions: Set<string>; elsewhere: boolean };
   /** One that was named and is not busy; undefined also while there may be others. */
   take(busy: ReadonlySet<string>): string | undefined;
+  /** Whether there may be others than those that were named. */
+  isElsewhere(): boolean;
   /** Told of every nudge; null: nobody. */
   listen(onNudge: (() => void) | null): void;
 }
@@ -42,6 +44,7 @@ export function createDuePartitions(): DuePartitions {
       }
       return undefined;
     },
+    isElsewhere: () => elsewhere,
     listen(onNudge) {
       tell = onNudge;
     },

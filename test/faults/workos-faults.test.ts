@@ -90,7 +90,7 @@ faultTest({
     without: 'what cannot be read fails its batch',
     mutations: [
       {
-        file: 'src/apply/apply-batch.ts',
+        file: 'src/apply/settle-batch.ts',
         from: "verdicts.set(event.id, { id: event.id, status: 'QUARANTINED', error: parsed.reason });",
         to: "throw new Error('unreadable');",
       },

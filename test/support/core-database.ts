@@ -1,5 +1,6 @@
 // A database of its own for one test, and the way of events through it: stored as ingest does, applied as the worker does.
-import { applyBatch, type BatchResult, pendingPartitions } from '../../src/apply/apply-batch.ts';
+import { applyBatch, type BatchResult } from '../../src/apply/apply-batch.ts';
+import { pendingPartitions } from '../../src/apply/pending.ts';
 import { type Db, openDb } from '../../src/db/client.ts';
 import { readEnvelope } from '../../src/ingest/envelope.ts';
 import { storeEvents } from '../../src/ingest/store-events.ts';

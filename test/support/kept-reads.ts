@@ -1,5 +1,5 @@
 // What the state API would answer in the midst of a history, applied and kept as an import and a refresh do.
-import { applyObservations } from '../../src/apply/apply-batch.ts';
+import { applyObservations } from '../../src/apply/apply-facts.ts';
 import type { StateReadPage } from '../../src/apply/parse-read.ts';
 import type { Db } from '../../src/db/client.ts';
 import { versionOfRead } from '../../src/model/version.ts';

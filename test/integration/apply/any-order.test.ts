@@ -1,7 +1,7 @@
 // I1, I2 and I3 through the real way: inbox, batches, tables.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { applyObservations } from '../../../src/apply/apply-batch.ts';
+import { applyObservations } from '../../../src/apply/apply-facts.ts';
 import { readHead } from '../../../src/changes/head.ts';
 import type { Db } from '../../../src/db/client.ts';
 import { applyCatalog } from '../../../src/entitlements/catalog.ts';

@@ -1,6 +1,6 @@
 // What one event means for many: groups and directories that go, come back and move, and accounts that do.
 import { expect, test } from 'vitest';
-import { applyObservations } from '../../../src/apply/apply-batch.ts';
+import { applyObservations } from '../../../src/apply/apply-facts.ts';
 import { causeOfEvent } from '../../../src/apply/parse-event.ts';
 import { parseRead } from '../../../src/apply/parse-read.ts';
 import { grantRole } from '../../../src/entitlements/grants.ts';

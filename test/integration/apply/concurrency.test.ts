@@ -1,6 +1,7 @@
 // Many workers at once: every event counts once, whoever gets hold of it, and nobody blocks anybody for good.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { applyBatch, pendingPartitions } from '../../../src/apply/apply-batch.ts';
+import { applyBatch } from '../../../src/apply/apply-batch.ts';
+import { pendingPartitions } from '../../../src/apply/pending.ts';
 import { openDb } from '../../../src/db/client.ts';
 import { grantRole, revokeGrant } from '../../../src/entitlements/grants.ts';
 import { createRandom } from '../../../src/lib/random.ts';

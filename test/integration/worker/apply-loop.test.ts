@@ -1,6 +1,7 @@
 // Organizations side by side, each in order: whoever is held up holds up nobody else, and no batch overtakes another of its own.
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type OpenDb, openDb } from '../../../src/db/client.ts';
+import { armFailpoints } from '../../../src/lib/failpoint.ts';
 import { NO_COUNTS, NO_TRACING } from '../../../src/model/telemetry.ts';
 import { createApplyStep } from '../../../src/worker/apply-loop.ts';
 import { createDuePartitions } from '../../../src/worker/due-partitions.ts';
@@ -31,6 +32,20 @@ const hires = (from: number, to: number) =>
     return anEvent(n, 'dsync.user.created', aUser(`user_${n}`, own(1 + (n % 3))));
   });
 
+/** What each transaction was for, in the order of their beginnings. */
+const spans: unknown[] = [];
+const tracing: typeof NO_TRACING = {
+  ...NO_TRACING,
+  span: (name, attributes, work) => {
+    spans.push(attributes);
+    return NO_TRACING.span(name, attributes, work);
+  },
+};
+beforeEach(() => {
+  spans.length = 0;
+});
+afterEach(() => armFailpoints(null));
+
 const step = (concurrency: number, due = createDuePartitions()) =>
   createApplyStep({
     db: core.db,
@@ -40,7 +55,7 @@ const step = (concurrency: number, due = createDuePartitions()) =>
     due,
     onChanges: () => {},
     counts: NO_COUNTS,
-    tracing: NO_TRACING,
+    tracing,
   });
 const never = new AbortController().signal;
 const pending = (partition: string) => core.db.directoryEvent.count({ where: { partition, status: 'PENDING' } });
@@ -104,5 +119,53 @@ test('an organization that is named is taken at once, also while another is held
   expect([await pending('org_1'), await pending('org_3')]).toEqual([0, 10]);
   await apply(never);
   expect(await pending('org_3')).toBe(0);
+  await expectInvariants(core.db);
+});
+
+test('organizations that become due while a transaction is under way go together in the next one', async () => {
+  await store(core.db, founding);
+  const due = createDuePartitions();
+  const apply = step(2, due);
+  await apply(never);
+  await store(core.db, hires(10, 15));
+  spans.length = 0;
+  armFailpoints('before-commit=sleep:200@1');
+  due.nudge('org_1');
+  const round = apply(never);
+  due.nudge('org_2');
+  due.nudge('org_3');
+  await round;
+  expect(spans).toEqual([{ partitions: 1 }, { partitions: 2 }]);
+  expect(await core.db.directoryEvent.count({ where: { status: 'PENDING' } })).toBe(0);
+  await expectInvariants(core.db);
+});
+
+test('an organization with a backlog is taken by itself, beside those with few events', async () => {
+  await store(core.db, founding);
+  await step(2)(never);
+  const backlog = Array.from({ length: 30 }, (_, n) => anEvent(50 + n, 'dsync.user.created', aUser(`user_${50 + n}`, own(2))));
+  await store(core.db, [...hires(10, 15), ...backlog]);
+  spans.length = 0;
+  await step(2)(never);
+  expect(spans).toEqual([{ partitions: 2 }, { partition: 'org_2' }]);
+  expect(await core.db.directoryEvent.count({ where: { status: 'PENDING' } })).toBe(0);
+});
+
+test('an event that the database refuses among those of several organizations is quarantined alone', async () => {
+  await store(core.db, founding);
+  await step(2)(never);
+  const unreadable = {
+    ...own(2),
+    email: Array.from({ length: 3_000 }, (_, n) => String.fromCodePoint(0x4e00 + ((n * 7919) % 20_000))).join(''),
+  };
+  await store(core.db, [...hires(10, 15), anEvent(20, 'dsync.user.created', aUser('user_20', unreadable))]);
+  spans.length = 0;
+  const apply = step(2);
+  while ((await apply(never)) === 'again');
+  expect(spans.slice(0, 4)).toEqual([{ partitions: 3 }, ...[1, 2, 3].map((n) => ({ partition: `org_${n}` }))]);
+  expect(await core.db.directoryEvent.findMany({ where: { status: { not: 'APPLIED' } } })).toMatchObject([
+    { type: 'dsync.user.created', partition: 'org_2', status: 'QUARANTINED', error: expect.stringMatching(/index row/) },
+  ]);
+  expect(await core.db.directoryUser.count()).toBe(6);
   await expectInvariants(core.db);
 });
