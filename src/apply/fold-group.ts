@@ -1,4 +1,4 @@
-// Pure: facts about groups. Whatever alters a group may alter the access of each member.
+// Pure: facts about groups. What alters a group's name or existence may alter the access of each member; nothing else of it can.
 import type { SourceGroup } from '../model/fact.ts';
 import { NO_VERSION, newest } from '../model/version.ts';
 import { directoryRow } from './directory-row.ts';
@@ -10,6 +10,7 @@ export function foldGroup(step: Step, source: SourceGroup, existence: Existence)
   const { set, version } = step;
   const directory = directoryRow(step, source);
   let row = set.groups.get(source.id);
+  const name = row?.name;
   let applied = false;
   if (!row) {
     const registers = {
@@ -22,15 +23,17 @@ export function foldGroup(step: Step, source: SourceGroup, existence: Existence)
     set.groups.set(row.id, row);
     applied = true;
   }
-  applied = foldExistence(row, existence, version) || applied;
+  const moved = foldExistence(row, existence, version);
+  applied = moved || applied;
   if (wins(source.updatedAt, version, row.updatedAt, row.sourceVersion)) {
-    const { idpId, name, createdAt, updatedAt } = source;
-    Object.assign(row, { idpId, name, createdAt, updatedAt, sourceVersion: version });
+    const { idpId, createdAt, updatedAt } = source;
+    Object.assign(row, { idpId, name: source.name, createdAt, updatedAt, sourceVersion: version });
     applied = true;
   }
   if (existence !== 'deleted') row.seenVersion = newest(row.seenVersion, version);
   set.dirty.groups.add(row);
-  if (applied) touchMembers(step, row.id);
+  // Every fact about a member carries the group, nearly always as it was.
+  if (moved || row.name !== name) touchMembers(step, row.id);
   return applied;
 }
 
