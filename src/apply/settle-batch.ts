@@ -60,7 +60,8 @@ export async function foldDirectory(tx: Tx, parts: readonly Part[], options: Sav
     for (const observation of observations) {
       const result = fold(set, observation);
       outcomes.push({ id: observation.version, status: result.outcome === 'applied' ? 'APPLIED' : 'STALE', error: null });
-      transitions.push(...result.transitions);
+      // One by one: a spread would hand everybody in a directory over as arguments, of which there cannot be so many.
+      for (const transition of result.transitions) transitions.push(transition);
     }
   }
   return { outcomes, transitions, beyond, save: () => saveWorkingSet(tx, set, options) };
