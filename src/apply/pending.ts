@@ -1,5 +1,6 @@
 // The inbox as apply finds it: who has something to do now, and the first events of partitions in event-id order, within bounds.
 import type { Db, Tx } from '../db/client.ts';
+import { together } from '../db/together.ts';
 import type { StoredEvent } from './parse-event.ts';
 
 export interface PendingEvent extends StoredEvent {
@@ -36,8 +37,18 @@ const PARTITIONS = `
   SELECT partition, count(*)::int AS waiting FROM directory_event WHERE status = 'PENDING' AND (next_attempt_at IS NULL OR next_attempt_at <= now())
   GROUP BY partition ORDER BY partition`;
 
-export const takePending = (tx: Tx, partitions: readonly string[], { each, bytes }: Bounds): Promise<PendingEvent[]> =>
-  tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partitions, each, bytes);
+// While the inbox grows the planner would gather the few rows by a bitmap, which does not mark the entries of rows that are no longer
+// pending: every batch would look again at all that was settled since the last vacuum, a fifth of the inbox. An index scan marks them.
+const BY_INDEX_SCAN = "/* prepared: by_index_scan */ SELECT set_config('enable_bitmapscan', 'off', true)";
+
+/** For the rest of the transaction bitmaps are out of use; what apply does there finds its rows by key. */
+export async function takePending(tx: Tx, partitions: readonly string[], { each, bytes }: Bounds): Promise<PendingEvent[]> {
+  const [, events] = await together(
+    tx.$executeRawUnsafe(BY_INDEX_SCAN),
+    tx.$queryRawUnsafe<PendingEvent[]>(PENDING, partitions, each, bytes),
+  );
+  return events;
+}
 
 /** Partitions with something to do now, and how many events wait there. */
 export const waitingIn = (db: Db): Promise<{ partition: string; waiting: number }[]> => db.$queryRawUnsafe(PARTITIONS);
