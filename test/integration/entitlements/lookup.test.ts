@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isOutage } from '../../../src/db/outage.ts';
 import { openPrepared, type Prepared } from '../../../src/db/prepared.ts';
 import { createEffectiveLookup, LOOKUP } from '../../../src/entitlements/lookup.ts';
-import { readEffective } from '../../../src/entitlements/read.ts';
+import { type EffectiveAnswer, readEffective } from '../../../src/entitlements/read.ts';
 import { OPEN_END } from '../../../src/model/cursor.ts';
 import { type CoreDatabase, deliver, openCoreDatabase, store } from '../../support/core-database.ts';
 import { execute } from '../../support/postgres.ts';
@@ -104,6 +104,37 @@ test('each organization has its own lag, and that of the environment', async () 
   expect(anns).toBeCloseTo((await readEffective(core.db, ['ann'], null)).get('ann')?.freshness.lagSeconds ?? 0, -1);
   await store(core.db, [anEvent(NEXT + 3, 'permission.created', { slug: 'p', updated_at: momentOf(1) })]);
   for (const lag of await lags()) expect(lag).toBeGreaterThan(0);
+});
+
+/** Without what alters from one moment to the next, and without what only look-ups have. */
+const lasting = (answer: EffectiveAnswer | undefined) =>
+  answer && { ...answer, readAt: null, texts: null, freshness: { ...answer.freshness, lagSeconds: null } };
+
+test.each([
+  ['the state of the user', `UPDATE directory_user SET state = 'INACTIVE'`, `UPDATE directory_user SET state = 'ACTIVE'`],
+  ['the state of its directory', `UPDATE directory SET state = 'INACTIVE'`, `UPDATE directory SET state = 'ACTIVE'`],
+  ['a suspicion', 'UPDATE directory_user SET drift_suspected = true', 'UPDATE directory_user SET drift_suspected = false'],
+  [
+    'that the account is to be read again',
+    `INSERT INTO refresh_task (user_id, directory_id, reason) VALUES ('ann', 'directory_1', 'test')`,
+    'DELETE FROM refresh_task',
+  ],
+  [
+    'the end of access',
+    `UPDATE effective_entitlement SET to_position = 1000000 WHERE user_id = 'ann' AND to_position = ${OPEN_END}`,
+    `UPDATE effective_entitlement SET to_position = ${OPEN_END} WHERE user_id = 'ann' AND to_position = 1000000`,
+  ],
+])('what is kept does not hide %s', async (_what, sql, undo) => {
+  const { find } = lookup();
+  const before = lasting(await find('ann', null));
+  expect(before?.effective.roles).not.toEqual([]);
+  expect(lasting(await find('ann', null))).toEqual(before);
+  await execute(core.url, sql);
+  const after = lasting(await find('ann', null));
+  expect(after).toEqual(lasting((await readEffective(core.db, ['ann'], null)).get('ann')));
+  expect(after).not.toEqual(before);
+  await execute(core.url, undo);
+  expect(lasting(await find('ann', null))).toEqual(before);
 });
 
 test('what has expired by the clock of the database is not in force, whatever the clock of this machine says', async () => {
