@@ -20,11 +20,17 @@ const list = (rows: string): string => `(SELECT coalesce(json_agg(r), '[]') FROM
 const idsOf = (name: string): string => `ARRAY(SELECT id FROM ${name})`;
 const given = (parameter: number): string => `ARRAY(SELECT unnest($${parameter}::text[]))`;
 
+const MEMBERSHIP = `user_id AS "userId", group_id AS "groupId", directory_id AS "directoryId", organization_id AS "organizationId", present, version, active,
+      since, cause_event_id AS "causeEventId"`;
+const GROUP = `id, directory_id AS "directoryId", organization_id AS "organizationId", idp_id AS "idpId", name, created_at AS "createdAt",
+        updated_at AS "updatedAt", source_version AS "sourceVersion", alive_version AS "aliveVersion", seen_version AS "seenVersion",
+        deleted_version AS "deletedVersion"`;
+
 // One row of lists, all by primary keys: directories $1, organizations $2, users $4, groups $5, and the groups of the memberships;
 // everything of whole organizations $3 and directories $6 by (organization_id), and (directory_id, id) or (directory_id, version).
 // Removed memberships only where the facts name their group, and of whole directories, which may move. Keys go on as arrays
 // of an unknown length: then each table is read by its index, and one plan is as good as another, so that the first is kept.
-const loading = (name: string, orWhole: string): string => `/* prepared: ${name} */
+const loading = (name: string, whole: (columns: string, table: string) => string): string => `/* prepared: ${name} */
   WITH directories AS MATERIALIZED (
     SELECT id, organization_id AS "organizationId", name, type, source_state AS "sourceState", source_updated_at AS "sourceUpdatedAt",
       source_version AS "sourceVersion", alive_version AS "aliveVersion", deleted_version AS "deletedVersion", imported_version AS "importedVersion"
@@ -32,9 +38,8 @@ const loading = (name: string, orWhole: string): string => `/* prepared: ${name}
   ), organization_ids AS MATERIALIZED (
     SELECT unnest($2::text[]) AS id UNION SELECT "organizationId" FROM directories
   ), memberships AS MATERIALIZED (
-    SELECT user_id AS "userId", group_id AS "groupId", directory_id AS "directoryId", organization_id AS "organizationId", present, version, active,
-      since, cause_event_id AS "causeEventId"
-    FROM membership WHERE user_id = ANY(${given(4)}) AND (present OR group_id = ANY(${given(5)}))${orWhole}
+    SELECT ${MEMBERSHIP} FROM membership WHERE user_id = ANY(${given(4)}) AND (present OR group_id = ANY(${given(5)}))
+    ${whole(MEMBERSHIP, 'membership')}
   ), group_ids AS MATERIALIZED (
     SELECT unnest($5::text[]) AS id UNION SELECT "groupId" FROM memberships
   )
@@ -46,10 +51,7 @@ const loading = (name: string, orWhole: string): string => `/* prepared: ${name}
         deleted_version AS "deletedVersion"
       FROM organization WHERE id = ANY(${idsOf('organization_ids')})`)} AS organizations,
     ${list(`
-      SELECT id, directory_id AS "directoryId", organization_id AS "organizationId", idp_id AS "idpId", name, created_at AS "createdAt",
-        updated_at AS "updatedAt", source_version AS "sourceVersion", alive_version AS "aliveVersion", seen_version AS "seenVersion",
-        deleted_version AS "deletedVersion"
-      FROM directory_group WHERE id = ANY(${idsOf('group_ids')})${orWhole}`)} AS groups,
+      SELECT ${GROUP} FROM directory_group WHERE id = ANY(${idsOf('group_ids')}) ${whole(GROUP, 'directory_group')}`)} AS groups,
     ${list(`
       SELECT id, directory_id AS "directoryId", organization_id AS "organizationId", idp_id AS "idpId", email, first_name AS "firstName",
         last_name AS "lastName", display_name AS "displayName", source_state AS "sourceState", custom_attributes AS "customAttributes",
@@ -65,9 +67,13 @@ const loading = (name: string, orWhole: string): string => `/* prepared: ${name}
       SELECT id, user_id AS "userId", organization_id AS "organizationId", role, expires_at AS "expiresAt" FROM "grant"
       WHERE user_id = ANY(${given(4)}) AND revoked_at IS NULL`)} AS grants`;
 
-const LOAD = loading('load_working_set', '');
-// Only where it is so: the planner would expect very many rows.
-const LOAD_WIDE = loading('load_wide_working_set', ` OR directory_id = ANY(${given(6)})`);
+const LOAD = loading('load_working_set', () => '');
+// Only where it is so: the planner would expect very many rows. A part of its own: with OR, every membership of the directory
+// would be looked for in the list of its users from one end to the other.
+const LOAD_WIDE = loading(
+  'load_wide_working_set',
+  (columns, table) => `UNION SELECT ${columns} FROM ${table} WHERE directory_id = ANY(${given(6)})`,
+);
 
 // Who else is touched: by (group_id, user_id), (directory_id, id), (organization_id, id).
 const OTHER_USERS = `

@@ -1,11 +1,12 @@
-// A group that goes is one step for everybody in it, however many they are.
-import { expect, test } from 'vitest';
+// A group or a directory that goes is one step for everybody in it, however many they are.
+import { beforeAll, expect, test } from 'vitest';
 import { previewFacts } from '../../../src/apply/apply-facts.ts';
 import { parseEvent } from '../../../src/apply/parse-event.ts';
+import { found } from '../../support/small-company.ts';
 import { useCoreDatabase } from '../../support/suite-database.ts';
-import { aGroup, anEvent } from '../../support/workos-objects.ts';
+import { aDirectory, aGroup, anEvent } from '../../support/workos-objects.ts';
 
-const core = useCoreDatabase({ each: 'small company' });
+const core = useCoreDatabase();
 
 /** Each loses a membership and access: more than a call may have arguments. */
 const MEMBERS = 70_000;
@@ -32,11 +33,18 @@ const FILL = [
    SELECT id, 1, 'org_1', 'directory_1', '{builder}', '{docs:read,docs:write}', '${JSON.stringify(REASONS)}', now(), '{}' FROM directory_user WHERE display_name = 'Person'`,
 ];
 
-test('a group of very many is deleted: each of them loses the membership, and what it gave', { timeout: 120_000 }, async () => {
+beforeAll(async () => {
+  await found(core.db);
   for (const statement of FILL) await core.db.$executeRawUnsafe(statement);
-  const event = anEvent(100, 'dsync.group.deleted', aGroup('engineers'));
-  const parsed = parseEvent(event);
+}, 120_000);
+
+test.each([
+  ['dsync.group.deleted', aGroup('engineers')],
+  ['dsync.deleted', aDirectory()],
+])('%s: each of very many loses membership and access, in a time in proportion', { timeout: 120_000 }, async (type, data) => {
+  const parsed = parseEvent(anEvent(100, type, data));
   if (parsed.kind !== 'observation') throw new Error(parsed.kind);
+  // Past the time that a statement may take here, were everybody compared with everybody.
   const transitions = await previewFacts(core.db, 'org_1', { observations: [parsed.observation] });
   const who = (kind: string) =>
     new Set(transitions.flatMap((one) => (one.kind === kind && one.userId.startsWith('user_') ? [one.userId] : [])));
