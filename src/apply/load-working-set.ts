@@ -1,5 +1,8 @@
 // Inbox facts → the rows that they may touch, in one statement however many facts there are; once more where what is stored says
 // that they touch more than they name (named-in-facts.ts). For every user loaded, all that the user's access is computed from.
+//
+// Memory: 8 KB a user in all that apply does with one. Batches are bounded by their bytes, so only an event about a group or a
+// directory of very many asks for much, and it must be one transaction: 100,000 members are 0.7 GB.
 import type { Tx } from '../db/client.ts';
 import {
   createOrganizationCatalog,

@@ -204,3 +204,27 @@ test('verdicts say what became of an event: applied, stale, ignored', async () =
   expect(await db.directoryUser.findUnique({ where: { id: 'ann' } })).toMatchObject({ email: 'new@example.com' });
   expect(await permissionsNow(db)).not.toHaveProperty('ann');
 });
+
+test('an organization that only a directory tells of has no name, whether by an event or by a read, until an event gives it one', async () => {
+  const { db } = core;
+  const read = parseRead({
+    directoryId: 'directory_2',
+    kind: 'DIRECTORY',
+    group: null,
+    userId: null,
+    items: [aDirectory('directory_2', { organization_id: 'org_2' })],
+  });
+  if (read.kind === 'refused') throw new Error(read.reason);
+  const event = anEvent(NEXT, 'organization.updated', anOrganization('org_2', { name: 'Two' }));
+  await applyObservations(db, 'org_2', [{ version: versionOfRead(event.id), facts: read.facts, cause: causeOfEvent(event) }]);
+  const names = async () => (await db.organization.findMany({ orderBy: { id: 'asc' } })).map(({ id, name }) => [id, name]);
+  expect(await names()).toEqual([
+    ['org_1', null],
+    ['org_2', null],
+  ]);
+  await deliver(db, [event]);
+  expect(await names()).toEqual([
+    ['org_1', null],
+    ['org_2', 'Two'],
+  ]);
+});
