@@ -24,6 +24,8 @@ export interface Load {
   prepare(name: string, target: Target): Promise<void>;
   /** Rejects unless every answer was right. */
   run(name: string, seconds: number): Promise<Round>;
+  /** Asks about every user once. Rejects as `run` does. */
+  askAll(name: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,21 +48,18 @@ export function startLoad(): Load {
     return reply.done;
   }
 
+  async function measure(how: { run: string; seconds: number } | { run: string; once: true }): Promise<Round> {
+    const { answers, seconds, p50, p99 } = await command<{ answers: number; seconds: number; p50: number; p99: number }>({
+      ...how,
+      connections: CONNECTIONS,
+    });
+    return { answersPerSecond: answers / seconds, p50Ms: p50, p99Ms: p99 };
+  }
+
   return {
     prepare: (name, target) => command({ prepare: name, ...target }),
-    async run(name, seconds) {
-      const {
-        answers,
-        seconds: took,
-        p50,
-        p99,
-      } = await command<{ answers: number; seconds: number; p50: number; p99: number }>({
-        run: name,
-        connections: CONNECTIONS,
-        seconds,
-      });
-      return { answersPerSecond: answers / took, p50Ms: p50, p99Ms: p99 };
-    },
+    run: (name, seconds) => measure({ run: name, seconds }),
+    askAll: async (name) => void (await measure({ run: name, once: true })),
     async stop() {
       child.kill('SIGTERM');
       await exited;

@@ -1,6 +1,7 @@
 // Asks one GraphQL server after the other, over keep-alive connections, by autocannon. Commands come by messages:
 //   { prepare: NAME, url, query, authorizations[], users, kind }
 //   { run: NAME, connections, seconds }  →  { answers, seconds, p50, p99 }
+//   { run: NAME, connections, once: true }  →  the same, when every user was asked about once
 // Every connection draws its questions at random, with a beginning of its own. Each answer must be 200, with data and no errors.
 import autocannon from 'autocannon';
 import { askOf } from '../point-asks.ts';
@@ -45,18 +46,19 @@ function randomFrom(seed) {
 }
 
 let turns = 1;
-async function run({ run: name, connections, seconds }) {
+async function run({ run: name, connections, seconds, once }) {
   const { url, users, request } = targets.get(name);
   const latencies = [];
   let wrong;
+  let next = 0;
   const shot = autocannon({
     url: `${url}/graphql`,
     connections,
-    duration: seconds,
+    ...(once ? { amount: users } : { duration: seconds }),
     setupClient(client) {
       turns += 1;
       const random = randomFrom((turns * 2_654_435_761) | 1);
-      client.getRequestBuffer = () => request(random(users));
+      client.getRequestBuffer = () => request(once ? next++ % users : random(users));
     },
     verifyBody(body) {
       const isRight = body.startsWith('{"data":{') && !body.includes('"errors"');

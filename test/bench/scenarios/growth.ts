@@ -10,8 +10,8 @@ import { type StreamServer, startOurs } from '../stream-servers.ts';
 const SIZES = [10_000, 100_000, 1_000_000];
 const QUICK_SIZES = [2_000, 10_000, 20_000];
 const AT_MOST = 1.3;
-/** Rows and caches that a larger company needs longer to warm up. */
-const WARM_UP_SECONDS = 10;
+/** After every user was asked about once: the caches of the database, and ours, are to be as they are in the long run. */
+const WARM_UP_SECONDS = 5;
 
 async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Comparison> {
   const sizes = quick ? QUICK_SIZES : SIZES;
@@ -30,6 +30,8 @@ async function* run({ quick, rounds, say }: BenchOptions): AsyncGenerator<Compar
       const question = { query: 'entitlements', authorizations, users } as const;
       await withClient(dataset.url, (client) => verifyAnswers(client, { name: 'ours', server: ours, ...question }));
       await load.prepare(nameOf(users), { ...question, url: ours.url, query: QUERIES.entitlements, kind: 'entitlements' });
+      say(`asking about each of ${nameOf(users)}`);
+      await load.askAll(nameOf(users));
       if (!quick) await load.run(nameOf(users), WARM_UP_SECONDS);
     }
     say('rounds');
@@ -79,5 +81,6 @@ const nameOf = (users: number): string => `${users.toLocaleString('en')} users`;
 export const growth: Scenario = {
   name: 'growth',
   about: 'point queries of 10,000, 100,000 and 1,000,000 users',
+  timeLimitSeconds: 1_200,
   run,
 };
