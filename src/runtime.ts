@@ -1,28 +1,18 @@
-// The composition root: Config → Runtime, from top to bottom, the only place that builds clients. What is opened registers at
-// once how it is closed; closing runs in reverse. `serve` answers, `work` runs the loops, `start` does both.
+// The composition root: Config → Runtime, from top to bottom; with its parts in src/runtime/ the only place that builds clients.
+// What is opened registers at once how it is closed; closing runs in reverse. `serve` answers, `work` runs the loops, `start` does
+// both.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Services } from '../schema/services.ts';
 import { createAuthenticate } from './auth/authenticate.ts';
 import { createTokenVerifier } from './auth/jwt.ts';
 import { createKeyLookup } from './auth/key-lookup.ts';
-import { createKeyStore } from './auth/key-store.ts';
 import { createLastUsed } from './auth/last-used.ts';
 import { createRevalidation } from './auth/revalidate.ts';
-import { readHead } from './changes/head.ts';
-import { type Config, DEFAULT_WORKOS_API_URL, type StandIn } from './config.ts';
-import { type OpenDb, openDb } from './db/client.ts';
-import { openDatabaseClock } from './db/clock.ts';
-import { openLeases } from './db/lease.ts';
-import { migrate } from './db/migrate.ts';
+import type { Config, StandIn } from './config.ts';
 import { createMigratedCheck } from './db/migrated.ts';
-import { openPrepared, type Prepared } from './db/prepared.ts';
-import { applyCatalog } from './entitlements/catalog.ts';
-import { grantRole, revokeGrant } from './entitlements/grants.ts';
 import { createEffectiveLookup } from './entitlements/lookup.ts';
 import { messageOf } from './errors.ts';
-import type { FakeWorkos } from './fake-workos/server.ts';
 import { createFeed } from './feed/feed.ts';
 import { createTail } from './feed/tail.ts';
 import { createRefusalCounter } from './ingest/count-refusals.ts';
@@ -31,30 +21,24 @@ import { type Closer, createCloser } from './lib/closer.ts';
 import { shareFor } from './lib/share-for.ts';
 import { within } from './lib/within.ts';
 import type { Logger } from './log.ts';
-import { JOBS } from './model/job.ts';
 import { NO_TRACING, type Tracing } from './model/telemetry.ts';
 import { createDeliveryTraces } from './observability/delivery-traces.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { openTracing } from './observability/tracing.ts';
-import { createAudit } from './ops/audit.ts';
-import { createHealth } from './ops/health.ts';
 import { reportNodeWhile } from './ops/node-status.ts';
-import { createReconciliations } from './ops/reconcile.ts';
 import { createReplays } from './ops/replay.ts';
-import { retryEvents } from './ops/retry-events.ts';
-import { skipEvent } from './ops/skip-event.ts';
-import { createChangeStream } from './redis/change-stream.ts';
-import { openRedis, type RedisConnections } from './redis/client.ts';
 import { createHints } from './redis/hints.ts';
+import { type Overrides, startJobs } from './runtime/jobs.ts';
+import { composeServices } from './runtime/services.ts';
+import { openStorage } from './runtime/storage.ts';
 import { createHttpServer } from './server/http.ts';
 import { createMetricsServer } from './server/metrics-route.ts';
 import { createProbeServer } from './server/probe-server.ts';
 import { createProbes } from './server/probes.ts';
 import { createReadiness } from './server/readiness.ts';
-import { adminKey, FAKE_WEBHOOK_SECRET, giveCompanyItsCatalog, openEmbedded, openFake } from './stand-ins.ts';
+import { adminKey, FAKE_WEBHOOK_SECRET } from './stand-ins.ts';
 import { createWake } from './worker/wake.ts';
-import { createWorker, type WorkerDeps } from './worker/worker.ts';
-import { createWorkosClient, type WorkosClient } from './workos/client.ts';
+import type { WorkosClient } from './workos/client.ts';
 
 export interface Runtime {
   /** null for `work`, which answers nobody. */
@@ -67,20 +51,10 @@ export interface Runtime {
   stopped: Promise<void>;
 }
 
-const API_POOL = { statementTimeoutMs: 10_000, applicationName: 'access-service api' };
-/** Of single users' access: many in a statement. With two at a time the process waited for Postgres now and then, where both share a core. */
-const LOOKUP_POOL = { statementTimeoutMs: 5_000, applicationName: 'access-service lookups', size: 3 };
-const WORK_POOL = { statementTimeoutMs: 120_000, applicationName: 'access-service work' };
 /** Scrapes within that share one look at the sync. */
 const METRICS_AGE_MS = 2_000;
 const TRACES_STOP_TIMEOUT_MS = 3_000;
 const READINESS_TIMEOUT_MS = 3_000;
-/** For transactions under way. Then the rest of the stop goes on, and what they hold is taken back by the database. */
-const JOBS_STOP_TIMEOUT_MS = 10_000;
-const WORKOS_USER_REQUESTS_PER_SECOND = 4;
-
-/** For tests: a defence switched off, a shorter wait. */
-export type Overrides = Pick<WorkerDeps, 'fenced' | 'leaseTtlMs'>;
 
 /** Rejects with a StartError when something that is configured cannot be used; whatever was opened by then is closed again. */
 export async function startRuntime(config: Config, log: Logger, signal: AbortSignal, overrides: Overrides = {}): Promise<Runtime> {
@@ -111,23 +85,9 @@ async function open(
   const tracing = config.tracesUrl ? await startTracing(config.tracesUrl, processId, closer) : NO_TRACING;
 
   // Postgres holds the state, Redis wakes.
-  const databaseUrl = config.databaseUrl ?? (await openEmbedded(config, log, closer));
-  await migrate({ url: databaseUrl, log });
-  const pool = (options: typeof API_POOL, poolSize: number): OpenDb => {
-    const opened = openDb({ url: databaseUrl, log, poolSize, ...options });
-    closer.add(options.applicationName, opened.close);
-    return opened;
-  };
-  const work = pool(WORK_POOL, config.workerPoolSize);
-  const api = serves ? pool(API_POOL, config.databasePoolSize) : work;
-  const lookups = serves ? openLookups(databaseUrl, log, closer) : null;
-  const { logId } = await readHead(work.db);
-  const databaseClock = await openDatabaseClock(work.db, log);
+  const storage = await openStorage(config, { log, closer });
+  const { work, api, lookups, logId, databaseClock, redis, stream, counters } = storage;
   const clock = databaseClock.now;
-  const redis = config.redisUrl ? openConnections(config.redisUrl, log, closer) : null;
-  const stream = redis && createChangeStream({ redis, logId });
-  const counters = redis && serves ? redis.openCounters() : null;
-  if (counters) closer.add('counters', () => counters.disconnect());
 
   // Each loop is woken by whoever gives it something to do, in whichever process.
   const { nudges, wake, listen } = createWake(redis && createHints({ redis, logId }));
@@ -177,34 +137,18 @@ async function open(
     eventRetentionDays: config.eventRetentionDays,
     requestImports: config.initialImport === 'auto',
   });
-  const services: Services = {
-    logId,
+  const services = composeServices({
+    config,
+    storage,
+    log,
+    processId,
     feed,
-    catalog: { apply: (options) => applyCatalog(work.db, { ...options, onChanges }).finally(onChanges) },
-    grants: {
-      grant: (options) => grantRole(api.db, options).finally(onChanges),
-      revoke: (options) => revokeGrant(api.db, options).finally(onChanges),
-    },
     replays,
-    reconciliations: createReconciliations({ db: work.db }),
-    keys: createKeyStore({ db: api.db, lookup: keyLookup, onRevoked: revalidation.nudge, clock }),
-    audit: createAudit({ db: api.db, log }),
-    events: {
-      retry: (ids, caller) => retryEvents(api.db, ids, caller).finally(() => wake('apply')),
-      skip: (id, reason, caller) => skipEvent(api.db, id, reason, caller),
-    },
-    health: createHealth({
-      db: api.db,
-      retentionDays: config.eventRetentionDays,
-      feedStats: feed.statsByTenant,
-      nodeId: processId,
-      jobs: JOBS,
-      ...config.health,
-      dependencies: [{ name: 'database', check: api.ping }, ...(stream ? [{ name: 'redis', check: stream.ping }] : [])],
-      workosError: works ? () => workosError : null,
-      clock,
-    }),
-  };
+    wake,
+    keyLookup,
+    revalidation,
+    workosError: works ? () => workosError : null,
+  });
 
   const readHealth = shareFor(METRICS_AGE_MS, () => services.health.read({ organizationId: null, directoryId: null }, null));
   const exposition = metrics.expose({
@@ -262,48 +206,29 @@ async function open(
     url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   }
 
-  let fake: FakeWorkos | null = null;
-  if (works) {
-    fake = config.workos ? null : await openFake(config, url, log, closer);
-    const target = config.workos ?? { apiKey: fake?.apiKey ?? '', apiUrl: fake?.url ?? '' };
-    if (fake) await giveCompanyItsCatalog(work.db, log);
-    workos = createWorkosClient({ ...target, log });
-    const leases = openLeases({ url: databaseUrl, log });
-    closer.add('leases', leases.close);
-    const worker = createWorker({
-      db: work.db,
-      workos,
-      log,
-      clock,
-      leases,
-      holder: processId,
-      nudges,
-      wake,
-      stream,
-      onPublished: tail.offer,
-      counts: metrics,
-      tracing,
-      replays,
-      eventRetentionDays: config.eventRetentionDays,
-      changeRetentionDays: config.changeRetentionDays,
-      // One connection is for organizations that are applied together, the last one for whoever else has something to do.
-      applyConcurrency: Math.max(1, Math.min(config.applyConcurrency, config.workerPoolSize - 2)),
-      initialImport: config.initialImport,
-      reactivation: config.reactivation,
-      reconcile: config.reconcile,
-      userRequestsPerSecond: target.apiUrl === DEFAULT_WORKOS_API_URL ? WORKOS_USER_REQUESTS_PER_SECOND : Number.POSITIVE_INFINITY,
-      onWorkosOutcome: (error) => {
-        workosError = error === undefined ? null : messageOf(error);
-      },
-      ...overrides,
-    });
-    const jobs = new AbortController();
-    const working = worker.run(jobs.signal);
-    closer.add('jobs', () => {
-      jobs.abort();
-      return within(JOBS_STOP_TIMEOUT_MS, 'the jobs', working);
-    });
-  }
+  const fake = works
+    ? await startJobs({
+        config,
+        storage,
+        log,
+        closer,
+        url,
+        holder: processId,
+        nudges,
+        wake,
+        onPublished: tail.offer,
+        counts: metrics,
+        tracing,
+        replays,
+        onWorkos: (client) => {
+          workos = client;
+        },
+        onWorkosError: (message) => {
+          workosError = message;
+        },
+        overrides,
+      })
+    : null;
 
   if (!serves && config.listens) {
     const probes = createProbes(readiness);
@@ -334,16 +259,4 @@ async function startTracing(url: string, processId: string, closer: Closer): Pro
   const tracing = await openTracing({ url, processId });
   closer.add('traces', () => within(TRACES_STOP_TIMEOUT_MS, 'the last traces', tracing.close()));
   return tracing;
-}
-
-function openLookups(url: string, log: Logger, closer: Closer): Prepared {
-  const lookups = openPrepared({ url, log, ...LOOKUP_POOL });
-  closer.add('lookups', lookups.close);
-  return lookups;
-}
-
-function openConnections(redisUrl: string, log: Logger, closer: Closer): RedisConnections {
-  const redis = openRedis({ url: redisUrl, log });
-  closer.add('redis', redis.close);
-  return redis;
 }

@@ -2,8 +2,8 @@
 // asymmetric algorithms are always checked. Scopes and organization come from claims; a token without an organization is
 // refused, unless the operator said that such tokens may see every organization.
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
-import type { JwtSettings } from '../config.ts';
 import { AccessError } from '../errors.ts';
+import type { JwtSettings } from '../jwt-settings.ts';
 import { type Caller, type Scope, scopeNamed } from './caller.ts';
 
 /** null: not a token, or one that is not accepted. Rejects with UNAVAILABLE while the issuer's keys cannot be had. */

@@ -7,8 +7,8 @@ import { createKeyLookup } from '../../src/auth/key-lookup.ts';
 import { createKeyStore, type KeyStore } from '../../src/auth/key-store.ts';
 import { createLastUsed, type LastUsed } from '../../src/auth/last-used.ts';
 import { createRevalidation, type Revalidation } from '../../src/auth/revalidate.ts';
-import type { JwtSettings } from '../../src/config.ts';
 import type { Db } from '../../src/db/client.ts';
+import type { JwtSettings } from '../../src/jwt-settings.ts';
 import { createLogger } from '../../src/log.ts';
 
 export const ADMIN_KEY = 'key-of-the-admin';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
-import type { JwtSettings } from '../../src/config.ts';
+import type { JwtSettings } from '../../src/jwt-settings.ts';
 
 export interface SigningKey {
   kid: string;
