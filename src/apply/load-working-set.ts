@@ -4,6 +4,7 @@
 // Memory: 8 KB a user in all that apply does with one. Batches are bounded by their bytes, so only an event about a group or a
 // directory of very many asks for much, and it must be one transaction: 100,000 members are 0.7 GB.
 import type { Tx } from '../db/client.ts';
+import { createKeptCatalogs } from '../entitlements/kept-catalogs.ts';
 import {
   createOrganizationCatalog,
   MAPPINGS_OF,
@@ -30,7 +31,8 @@ const GROUP = `id, directory_id AS "directoryId", organization_id AS "organizati
         deleted_version AS "deletedVersion"`;
 
 // One row of lists, all by primary keys: directories $1, organizations $2, users $4, groups $5, and the groups of the memberships;
-// everything of whole organizations $3 and directories $6 by (organization_id), and (directory_id, id) or (directory_id, version).
+// everything of whole organizations $3 and directories $8 by (organization_id), and (directory_id, id) or (directory_id, version).
+// Catalogs of those organizations only that are not known: known are those in $7, if $6 is still the revision.
 // Removed memberships only where the facts name their group, and of whole directories, which may move. Keys go on as arrays
 // of an unknown length: then each table is read by its index, and one plan is as good as another, so that the first is kept.
 const loading = (name: string, whole: (columns: string, table: string) => string): string => `/* prepared: ${name} */
@@ -40,6 +42,10 @@ const loading = (name: string, whole: (columns: string, table: string) => string
     FROM directory WHERE id = ANY(${given(1)}) OR organization_id = ANY(${given(3)})
   ), organization_ids AS MATERIALIZED (
     SELECT unnest($2::text[]) AS id UNION SELECT "organizationId" FROM directories
+  ), catalog AS MATERIALIZED (
+    SELECT revision::text AS revision FROM catalog_revision WHERE id = 1
+  ), unknown_catalogs AS MATERIALIZED (
+    SELECT id FROM organization_ids WHERE NOT (id = ANY($7::text[]) AND coalesce((SELECT revision = $6 FROM catalog), false))
   ), memberships AS MATERIALIZED (
     SELECT ${MEMBERSHIP} FROM membership WHERE user_id = ANY(${given(4)}) AND (present OR group_id = ANY(${given(5)}))
     ${whole(MEMBERSHIP, 'membership')}
@@ -47,8 +53,9 @@ const loading = (name: string, whole: (columns: string, table: string) => string
     SELECT unnest($5::text[]) AS id UNION SELECT "groupId" FROM memberships
   )
   SELECT ${list('SELECT * FROM directories')} AS directories,
-    ${list(ROLES_OF(idsOf('organization_ids')))} AS roles,
-    ${list(MAPPINGS_OF(idsOf('organization_ids')))} AS mappings,
+    (SELECT revision FROM catalog) AS "catalogRevision", ${idsOf('unknown_catalogs')} AS "unknownCatalogs",
+    CASE WHEN EXISTS (SELECT FROM unknown_catalogs) THEN ${list(ROLES_OF(idsOf('unknown_catalogs')))} ELSE '[]' END AS roles,
+    ${list(MAPPINGS_OF(idsOf('unknown_catalogs')))} AS mappings,
     ${list(`
       SELECT id, name, source_updated_at AS "sourceUpdatedAt", source_version AS "sourceVersion", alive_version AS "aliveVersion",
         deleted_version AS "deletedVersion"
@@ -75,7 +82,7 @@ const LOAD = loading('load_working_set', () => '');
 // would be looked for in the list of its users from one end to the other.
 const LOAD_WIDE = loading(
   'load_wide_working_set',
-  (columns, table) => `UNION SELECT ${columns} FROM ${table} WHERE directory_id = ANY(${given(6)})`,
+  (columns, table) => `UNION SELECT ${columns} FROM ${table} WHERE directory_id = ANY(${given(8)})`,
 );
 
 // Who else is touched: by (group_id, user_id), (directory_id, id), (organization_id, id).
@@ -100,6 +107,8 @@ type AsJson<T> = { [K in keyof T]: T[K] extends Date ? string : T[K] extends Dat
 
 interface Loaded {
   directories: AsJson<DirectoryRow>[];
+  catalogRevision: string | null;
+  unknownCatalogs: string[];
   roles: RoleRow[];
   mappings: MappingRow[];
   organizations: AsJson<OrganizationRow>[];
@@ -110,18 +119,22 @@ interface Loaded {
   grants: AsJson<GrantFacts>[];
 }
 
+const keptCatalogs = createKeptCatalogs();
+
 async function load(tx: Tx, named: Named, whole: readonly string[]): Promise<WorkingSet> {
   const { directories, organizations, wholeOrganizations, users, groups } = named;
-  const names = [directories, organizations, wholeOrganizations, users, groups, ...(whole.length > 0 ? [whole] : [])];
-  const [loaded] = await tx.$queryRawUnsafe<Loaded[]>(whole.length > 0 ? LOAD_WIDE : LOAD, ...names.map((ids) => [...ids]));
+  const known = keptCatalogs.known(organizations);
+  const names = [directories, organizations, wholeOrganizations, users, groups].map((ids) => [...ids]);
+  const params = [...names, known.revision, [...known.byOrganization.keys()], ...(whole.length > 0 ? [[...whole]] : [])];
+  const [loaded] = await tx.$queryRawUnsafe<Loaded[]>(whole.length > 0 ? LOAD_WIDE : LOAD, ...params);
   if (!loaded) throw new Error('the working set was not loaded');
-  return toWorkingSet(loaded, organizations);
+  const { catalogRevision, unknownCatalogs, roles, mappings } = loaded;
+  const read = new Map(unknownCatalogs.map((id) => [id, createOrganizationCatalog(id, roles, mappings)]));
+  if (catalogRevision !== null && read.size > 0) keptCatalogs.keep(catalogRevision, read);
+  return toWorkingSet(loaded, new Map([...known.byOrganization, ...read]));
 }
 
-function toWorkingSet(loaded: Loaded, organizationIds: ReadonlySet<string>): WorkingSet {
-  const ids = [...organizationIds, ...loaded.directories.map((row) => row.organizationId)];
-  const catalogs = new Map<string, OrganizationCatalog>();
-  for (const id of new Set(ids)) catalogs.set(id, createOrganizationCatalog(id, loaded.roles, loaded.mappings));
+function toWorkingSet(loaded: Loaded, catalogs: ReadonlyMap<string, OrganizationCatalog>): WorkingSet {
   const set = createWorkingSet((id) => {
     const catalog = catalogs.get(id);
     if (!catalog) throw new Error(`no catalog was loaded for organization ${id}`);

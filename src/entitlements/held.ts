@@ -11,14 +11,17 @@ export interface Held {
   via: Reasons['permissions'];
 }
 
-/** Beyond these, begun anew: some MB. */
-const MAX_KEPT = 1_000;
+/** Of all catalogs together; beyond these, begun anew: some MB. */
+const MAX_KEPT = 5_000;
+const kept = new Map<string, Held>();
+let catalogs = 0;
 
 export function rememberHeld(permissionsOf: (role: string) => readonly string[]): (roles: readonly string[]) => Held {
-  const kept = new Map<string, Held>();
+  catalogs += 1;
+  const catalog = catalogs;
   return (roles) => {
     // No text that was stored has a NUL in it.
-    const key = roles.join('\0');
+    const key = `${catalog}\0${roles.join('\0')}`;
     const known = kept.get(key);
     if (known) return known;
     if (kept.size >= MAX_KEPT) kept.clear();

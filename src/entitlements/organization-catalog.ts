@@ -1,5 +1,5 @@
 // What groups and roles mean in one organization: its own roles before the ones for every organization, mappings by group
-// id and by exact group name. Small enough to be read whole for each transaction that computes access.
+// id and by exact group name. Small enough to be read whole (and seldom altered, so that it is kept: kept-catalogs.ts).
 import type { Tx } from '../db/client.ts';
 import { type Held, rememberHeld } from './held.ts';
 
@@ -27,6 +27,8 @@ export interface OrganizationCatalog {
   rolesOfGroup(id: string, name: string): readonly string[];
   /** What paths with these roles give. */
   heldBy(roles: readonly string[]): Held;
+  /** Roles and mappings that it holds. */
+  readonly size: number;
 }
 
 const NONE: readonly string[] = [];
@@ -50,6 +52,7 @@ export function createOrganizationCatalog(
   return {
     permissionsOf,
     heldBy: rememberHeld(permissionsOf),
+    size: permissions.size + byId.size + byName.size,
     rolesOfGroup(id, name) {
       const own = byId.get(id);
       const named = byName.get(name);

@@ -22,9 +22,10 @@ export interface HintsOfOthers {
 
 /**
  * What a webhook has brought is stored already, and a look at the source only moves the cursor: it comes after what is under way,
- * and once for many webhooks.
+ * and once for many webhooks. Not after a time that is always the same: it would meet every next one of those that come as often.
  */
-const POLL_DELAY_MS = 1_000;
+const POLL_DELAY_MS = { atLeast: 400, spread: 500 };
+const pollDelayMs = (): number => POLL_DELAY_MS.atLeast + Math.random() * POLL_DELAY_MS.spread;
 
 /** null: there are no other processes. */
 export function createWake(hints: HintsOfOthers | null): Wake {
@@ -44,7 +45,7 @@ export function createWake(hints: HintsOfOthers | null): Wake {
     nudges,
     wake(loop, partition) {
       if (loop !== 'poll') return wakeNow(loop, partition);
-      if (!isPollComing) setTimeout(wakePoll, POLL_DELAY_MS).unref();
+      if (!isPollComing) setTimeout(wakePoll, pollDelayMs()).unref();
       isPollComing = true;
     },
     async listen(signal) {

@@ -62,7 +62,7 @@ export const emptyTables = (db: Db): Promise<unknown> => db.$executeRawUnsafe(EM
 const EMPTY = `
   DO $$ DECLARE tables text; BEGIN
     SELECT string_agg(format('%I', tablename), ', ') INTO tables FROM pg_tables
-    WHERE schemaname = current_schema() AND tablename NOT IN ('_prisma_migrations', 'change_log_head', 'sync_cursor');
+    WHERE schemaname = current_schema() AND tablename NOT IN ('_prisma_migrations', 'change_log_head', 'sync_cursor', 'catalog_revision');
     EXECUTE 'TRUNCATE ' || tables;
     UPDATE change_log_head SET position = 0, relayed_position = 0;
   END $$`;

@@ -308,6 +308,14 @@ CREATE TABLE "group_mapping" (
 );
 
 -- CreateTable
+CREATE TABLE "catalog_revision" (
+    "id" INTEGER NOT NULL,
+    "revision" DOUBLE PRECISION NOT NULL DEFAULT random(),
+
+    CONSTRAINT "catalog_revision_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "grant" (
     "id" TEXT COLLATE "C" NOT NULL,
     "user_id" TEXT COLLATE "C" NOT NULL,

@@ -39,3 +39,17 @@ BEGIN
 END $$;
 CREATE TRIGGER effective_entitlement_revise BEFORE UPDATE OF "roles", "permissions", "reasons" ON "effective_entitlement"
 FOR EACH ROW EXECUTE FUNCTION effective_entitlement_revise();
+
+-- The same for the catalog as a whole: it is small, and seldom written.
+INSERT INTO "catalog_revision" ("id") VALUES (1);
+CREATE FUNCTION catalog_revise() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE "catalog_revision" SET "revision" = random();
+  RETURN NULL;
+END $$;
+CREATE TRIGGER catalog_revise AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON "role"
+FOR EACH STATEMENT EXECUTE FUNCTION catalog_revise();
+CREATE TRIGGER catalog_revise AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON "permission"
+FOR EACH STATEMENT EXECUTE FUNCTION catalog_revise();
+CREATE TRIGGER catalog_revise AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON "group_mapping"
+FOR EACH STATEMENT EXECUTE FUNCTION catalog_revise();
