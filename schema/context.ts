@@ -94,7 +94,7 @@ class OperationContext implements Context {
     return this.#reads;
   }
   get load(): Loaders {
-    this.#load ??= createLoaders({ bound: this.db, db: this.#deps.db, tenant: this.tenant });
+    this.#load ??= createLoaders({ bound: this.db, db: this.#deps.db, lookup: this.#deps.lookup, tenant: this.tenant });
     return this.#load;
   }
   get standing(): Standing {

@@ -1,7 +1,8 @@
 // What nested fields read, batched: a list of n users costs one statement per kind of field. Bound to the tenant like
 // everything else; made anew for every operation.
 import type { Db, Prisma } from '../src/db/client.ts';
-import { type EffectiveAnswer, readEffective } from '../src/entitlements/read.ts';
+import type { EffectiveLookup } from '../src/entitlements/lookup.ts';
+import type { EffectiveAnswer } from '../src/entitlements/read.ts';
 import type { RecordedChange } from '../src/model/change.ts';
 import { createBatch } from './batch.ts';
 import { toChange } from './change-row.ts';
@@ -44,8 +45,15 @@ const listOf =
     return found.filter((row) => row !== undefined);
   };
 
+interface LoadersDeps {
+  bound: Db;
+  db: Db;
+  lookup: EffectiveLookup;
+  tenant: string | null;
+}
+
 /** `bound` holds the tables of `tenant` only; `db` is for SQL that takes the tenant as a parameter. */
-export function createLoaders({ bound, db, tenant }: { bound: Db; db: Db; tenant: string | null }): Loaders {
+export function createLoaders({ bound, db, lookup, tenant }: LoadersDeps): Loaders {
   const user = createBatch(async (ids: string[]) => byId(await bound.directoryUser.findMany({ where: { id: { in: ids } } })));
   const group = createBatch(async (ids: string[]) => byId(await bound.directoryGroup.findMany({ where: { id: { in: ids } } })));
   const groups = listOf(group);
@@ -87,7 +95,7 @@ export function createLoaders({ bound, db, tenant }: { bound: Db; db: Db; tenant
     rolesOfGroup: createBatch((ids) => readRolesOfGroups(db, ids, tenant)),
     groupsOfRole: async (role) => groups(await groupIdsOfRole(keyOfRole(role))),
     groupsOfMapping: async (id) => groups(await groupIdsOfMapping(id)),
-    effective: createBatch((ids) => readEffective(db, ids, tenant)),
+    effective: createBatch((ids) => lookup.findAll(ids, tenant)),
     changesOfEvent: createBatch(async (ids) => {
       const rows = await bound.entitlementChange.findMany({ where: { eventId: { in: ids } }, orderBy: { position: 'asc' } });
       return Map.groupBy(rows.map(toChange), (change) => change.cause.eventId ?? '');

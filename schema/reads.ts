@@ -5,7 +5,7 @@ import { readAfter } from '../src/changes/read-after.ts';
 import type { Db } from '../src/db/client.ts';
 import { countUsersWithPermission, usersWithPermission } from '../src/entitlements/holders.ts';
 import type { EffectiveLookup } from '../src/entitlements/lookup.ts';
-import { type EffectiveAnswer, type Freshness, readEffective } from '../src/entitlements/read.ts';
+import type { EffectiveAnswer, Freshness } from '../src/entitlements/read.ts';
 import { readSnapshotPage, type SnapshotPage } from '../src/entitlements/snapshot.ts';
 import type { ChangeFilter, RecordedChange } from '../src/model/change.ts';
 import type { Position } from '../src/model/cursor.ts';
@@ -40,7 +40,7 @@ export function createReads(db: Db, lookup: EffectiveLookup, tenant: string | nu
     head: () => readHead(db),
     changes: (options) => readAfter(db, { ...options, tenant }),
     effectiveOf: (userId) => lookup.find(userId, tenant),
-    effective: (userIds) => readEffective(db, userIds, tenant),
+    effective: (userIds) => lookup.findAll(userIds, tenant),
     unknownFreshness: () => readUnknownFreshness(db, tenant),
     snapshotPage: async (page) => (visible(page.organizationId) ? readSnapshotPage(db, page) : []),
     holders: async (options) => (visible(options.organizationId) ? usersWithPermission(db, options) : []),

@@ -1,4 +1,4 @@
-// The hot path: the effective access of one user, for whoever asks. Look-ups of many callers travel in one prepared statement
+// The hot path: the effective access of users, for whoever asks. Look-ups of many callers travel in one prepared statement
 // (lib/gather.ts), a few statements at a time: what they have in common (the log's head, the lag of each organization, the
 // moment) is then found once. What a user may do is kept, and the statement is told which revision of it: Postgres sends it
 // again only when that is not the one any more, in the snapshot in which it finds all the rest. So an answer is as fresh as one
@@ -15,6 +15,8 @@ import { FIELD, LINE } from './text-rows.ts';
 export interface EffectiveLookup {
   /** undefined: unknown or foreign. `tenant` null: every organization. */
   find(userId: string, tenant: string | null): Promise<EffectiveAnswer | undefined>;
+  /** All of one snapshot. Unknown and foreign ids are missing from the map. */
+  findAll(userIds: readonly string[], tenant: string | null): Promise<Map<string, EffectiveAnswer>>;
 }
 
 export interface EffectiveLookupOptions {
@@ -127,6 +129,11 @@ export function createEffectiveLookup(prepared: Prepared, { maxBytes }: Effectiv
       // Postgres refuses it in a text, and with it the whole statement: whoever asks that asks alone.
       if (userId.includes('\0') || tenant?.includes('\0')) return ask(() => [asked]).then(([answer]) => answer);
       return gathered(asked);
+    },
+    async findAll(userIds, tenant) {
+      const asked = userIds.map((userId) => ({ userId, tenant }));
+      const answers = asked.length === 0 ? [] : await ask(() => asked);
+      return new Map(answers.flatMap((answer) => (answer ? [[answer.userId, answer] as const] : [])));
     },
   };
 }

@@ -1,8 +1,7 @@
-// Effective access of users with its freshness, in one statement, so that the answer and the revision that it names are of one
-// snapshot. Look-ups of single users, the hot path, are in lookup.ts.
-import type { Db } from '../db/client.ts';
+// What is answered about the effective access of a user, with its freshness: of one snapshot, as the statements of lookup.ts and
+// snapshot.ts read it.
 import type { KeptTexts } from '../lib/kept-texts.ts';
-import { OPEN_END, type Position } from '../model/cursor.ts';
+import type { Position } from '../model/cursor.ts';
 import { type Effective, type EntitlementPath, NO_ACCESS } from '../model/entitlement.ts';
 import type { DirectoryState, SourceUserState } from '../model/fact.ts';
 
@@ -45,19 +44,6 @@ export const FRESHNESS_COLUMNS = `
     (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = u.organization_id),
     (SELECT min(started_at) FROM wide_change WHERE organization_id = u.organization_id AND finished_at IS NULL),
     (SELECT min(occurred_at) FROM directory_event WHERE status = 'PENDING' AND partition = 'environment'))))::float8, 0) AS "lagSeconds"`;
-
-const EFFECTIVE = `
-  SELECT ${FRESHNESS_COLUMNS}, e.roles, e.permissions, e.reasons
-  FROM directory_user u JOIN directory d ON d.id = u.directory_id
-  LEFT JOIN effective_entitlement e ON e.user_id = u.id AND e.to_position = ${OPEN_END}
-  WHERE u.id = ANY($1::text[]) AND ($2::text IS NULL OR u.organization_id = $2)`;
-
-/** Unknown and foreign ids are missing from the map. `tenant` null: every organization. */
-export async function readEffective(db: Db, userIds: readonly string[], tenant: string | null): Promise<Map<string, EffectiveAnswer>> {
-  if (userIds.length === 0) return new Map();
-  const rows = await db.$queryRawUnsafe<Row[]>(EFFECTIVE, userIds, tenant);
-  return new Map(rows.map((row) => [row.userId, toAnswer(row)]));
-}
 
 export function toAnswer({ roles, permissions, reasons, ...facts }: Row): EffectiveAnswer {
   return answerOf(facts, roles && permissions && reasons ? { roles, permissions, reasons } : NO_ACCESS);

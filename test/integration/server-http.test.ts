@@ -256,7 +256,7 @@ describe('POST /webhooks/workos', () => {
 describe('beginning and end', () => {
   const deps = (): ServerDeps => ({
     db: api.db,
-    lookup: { find: async () => undefined },
+    lookup: { find: async () => undefined, findAll: async () => new Map() },
     services: {} as ServerDeps['services'],
     authenticate: async () => null,
     revalidation: { holds: async () => false, watch: () => () => {}, nudge: () => {} },

@@ -1,9 +1,10 @@
 // One directory of one organization, with three people and two groups, for tests that tell a story. Events 1 to 10.
+
 import type { Db } from '../../src/db/client.ts';
 import { applyCatalog } from '../../src/entitlements/catalog.ts';
 import type { CatalogInput } from '../../src/entitlements/catalog-plan.ts';
-import { readEffective } from '../../src/entitlements/read.ts';
 import { deliver } from './core-database.ts';
+import { readEffective } from './read-effective.ts';
 import { aDirectory, aGroup, aMembership, anEvent, aUser } from './workos-objects.ts';
 
 export const COMPANY = [

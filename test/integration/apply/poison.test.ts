@@ -1,12 +1,13 @@
 // A poison event ends alone: whatever the fault, the other events of its batch go through, and the accounts that it touches
 // are marked and read again.
+
 import { createHash } from 'node:crypto';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { applyBatch } from '../../../src/apply/apply-batch.ts';
-import { readEffective } from '../../../src/entitlements/read.ts';
 import { applyDue, deliver, emptyTables, store } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { execute } from '../../support/postgres.ts';
+import { readEffective } from '../../support/read-effective.ts';
 import { COMPANY, found, NEXT, permissionsNow, putCatalog, verdicts } from '../../support/small-company.ts';
 import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, aGroup, aMembership, anEvent, anOrganization, aUser, momentOf } from '../../support/workos-objects.ts';

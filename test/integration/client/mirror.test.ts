@@ -1,4 +1,5 @@
 // The consumer's mirror against the real server: equal to the truth, never half loaded, never silently old.
+
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import {
   type AccessMirror,
@@ -9,11 +10,11 @@ import {
 } from '../../../src/client/client.ts';
 import { applyCatalog } from '../../../src/entitlements/catalog.ts';
 import { grantRole, revokeGrant } from '../../../src/entitlements/grants.ts';
-import { readEffective } from '../../../src/entitlements/read.ts';
 import { type Api, startApi } from '../../support/api.ts';
 import { aChange, commit } from '../../support/changes.ts';
 import { insertCompany, insertMembers } from '../../support/company-rows.ts';
 import { type CuttingProxy, startCuttingProxy } from '../../support/cutting-proxy.ts';
+import { readEffective } from '../../support/read-effective.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 let api: Api;

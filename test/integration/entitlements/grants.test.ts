@@ -1,10 +1,11 @@
 // Grants: given, taken back and run out, each once, each with its change.
+
 import { describe, expect, test } from 'vitest';
 import { expireGrants, grantRole, revokeGrant } from '../../../src/entitlements/grants.ts';
 import { countUsersWithPermission, usersWithPermission } from '../../../src/entitlements/holders.ts';
-import { readEffective } from '../../../src/entitlements/read.ts';
 import { deliver } from '../../support/core-database.ts';
 import { expectInvariants } from '../../support/invariants.ts';
+import { readEffective } from '../../support/read-effective.ts';
 import { changesSince, headOf, NEXT, permissionsNow } from '../../support/small-company.ts';
 import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, anEvent, aUser, momentOf } from '../../support/workos-objects.ts';

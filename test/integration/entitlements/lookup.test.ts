@@ -4,10 +4,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isOutage } from '../../../src/db/outage.ts';
 import { openPrepared, type Prepared } from '../../../src/db/prepared.ts';
 import { createEffectiveLookup, LOOKUP } from '../../../src/entitlements/lookup.ts';
-import { type EffectiveAnswer, readEffective } from '../../../src/entitlements/read.ts';
+import type { EffectiveAnswer } from '../../../src/entitlements/read.ts';
 import { OPEN_END } from '../../../src/model/cursor.ts';
 import { type CoreDatabase, deliver, openCoreDatabase, store } from '../../support/core-database.ts';
 import { execute } from '../../support/postgres.ts';
+import { readEffective } from '../../support/read-effective.ts';
 import { found, NEXT } from '../../support/small-company.ts';
 import { aDirectory, anEvent, aUser, momentOf } from '../../support/workos-objects.ts';
 
@@ -66,6 +67,25 @@ test('callers of different organizations in one statement see nothing of each ot
     });
   }
   expect(answers.filter(Boolean)).toHaveLength(10);
+});
+
+test('many at once are of one statement, and kept like those who are asked about alone', async () => {
+  const { find, findAll } = lookup();
+  const ids = [...Array.from({ length: 90 }, (_, n) => `nobody-${n}`), 'zoe', 'bob', 'ann', '__proto__'];
+  for (const tenant of ['org_1', 'org_2', null]) {
+    sent.length = 0;
+    const answers = await findAll(ids, tenant);
+    expect(sent).toHaveLength(1);
+    const stored = await readEffective(core.db, ids, tenant);
+    expect([...answers].map(([id, answer]) => [id, lasting(answer)]).sort()).toEqual(
+      [...stored].map(([id, answer]) => [id, lasting(answer)]).sort(),
+    );
+  }
+  const alone = await find('ann', null);
+  expect((await findAll(['ann'], null)).get('ann')?.effective).toBe(alone?.effective);
+  sent.length = 0;
+  expect(await findAll([], null)).toEqual(new Map());
+  expect(sent).toEqual([]);
 });
 
 test('even if the statement gave it a row of another organization, an asker would not get it', async () => {

@@ -1,5 +1,6 @@
 // A catalog that touches more than one transaction takes: the same access and the same answer as in one, whoever does the rest,
 // whatever comes in between, and nobody waits for all of it.
+
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,12 +10,12 @@ import { afterEach, expect, test } from 'vitest';
 import type { Db } from '../../../src/db/client.ts';
 import { type ApplyCatalogOptions, applyCatalog } from '../../../src/entitlements/catalog.ts';
 import type { CatalogInput } from '../../../src/entitlements/catalog-plan.ts';
-import { readEffective } from '../../../src/entitlements/read.ts';
 import { dueWideChanges, finishWideChanges } from '../../../src/entitlements/wide-change.ts';
 import { armFailpoints } from '../../../src/lib/failpoint.ts';
 import { deliver, emptyTables } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
 import { expectInvariants } from '../../support/invariants.ts';
+import { readEffective } from '../../support/read-effective.ts';
 import { seeded } from '../../support/seed.ts';
 import { changesSince, headOf, permissionsNow } from '../../support/small-company.ts';
 import { useCoreDatabase } from '../../support/suite-database.ts';
