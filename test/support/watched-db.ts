@@ -36,7 +36,8 @@ export function watch(db: Db): { db: Db; statements: WatchedStatement[] } {
         const value: unknown = Reflect.get(target, key);
         if (key === '$queryRawUnsafe' || key === '$executeRawUnsafe') {
           return async (sql: string, ...params: unknown[]) => {
-            await note(target, sql, params);
+            // A setting has no plan.
+            if (!sql.startsWith('SET ')) await note(target, sql, params);
             return target[key](sql, ...params);
           };
         }
