@@ -1,7 +1,7 @@
 // Inbox → users, groups, memberships, effective access and the change log: one transaction per batch of one partition, in
 // event-id order. Reads directory_event, writes everything that follows. A transaction that fails is tried again with half
 // the events, so a poison event ends alone (and then in quarantine) while the rest goes on.
-import type { Db } from '../db/client.ts';
+import type { Db, Tx } from '../db/client.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { messageOf } from '../errors.ts';
 import type { RecordedChange } from '../model/change.ts';
@@ -50,13 +50,14 @@ export async function applyBatch(db: Db, partition: string, options: ApplyOption
   for (;;) {
     let taken: PendingEvent[] = [];
     try {
-      const { events, more, ...result } = await underLock(db, partition, async (tx, within) => {
+      const work = async (tx: Tx, within: string | null) => {
         const pending = await takePending(tx, [partition], { each: limit, bytes });
         taken = sameKind(pending);
         const settled = await settleBatch(tx, taken, { ...options, bounded: within !== null });
         const found = pending[0]?.found ?? 0;
         return settled.beyond.size > 0 ? undefined : { ...settled, more: found === limit || taken.length < found };
-      });
+      };
+      const { events, more, ...result } = await underLock(db, partition, work, { rawOnly: true });
       options.onSettled?.(events);
       return { settled: events.length, quarantined: result.quarantined, changes: result.changes, more };
     } catch (error) {

@@ -4,6 +4,7 @@ import { rolledBack } from '../db/rolled-back.ts';
 import { restateUsers } from '../entitlements/restate.ts';
 import { storeTransitions } from '../entitlements/store.ts';
 import type { Transition } from '../entitlements/transition.ts';
+import { failpoint } from '../lib/failpoint.ts';
 import type { Cause } from '../model/change.ts';
 import type { Observation } from '../model/fact.ts';
 import { foldDirectory } from './settle-batch.ts';
@@ -36,13 +37,15 @@ export async function applyFacts(
     const transitions = await foldStated(tx, within, facts);
     if (!transitions) return undefined;
     await alongside(tx);
-    return (await storeTransitions(tx, transitions)).length;
+    const changes = await storeTransitions(tx, transitions);
+    await failpoint('before-commit');
+    return changes.length;
   });
 }
 
 /** What the same facts would do to access if they were applied now. Nothing stays written. */
 export const previewFacts = (db: Db, partition: string, facts: StatedFacts): Promise<Transition[]> =>
-  underLock(db, partition, (tx, within) => foldStated(tx, within, facts), rolledBack);
+  underLock(db, partition, (tx, within) => foldStated(tx, within, facts), { transact: rolledBack });
 
 export const applyObservations = (
   db: Db,

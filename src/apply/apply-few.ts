@@ -1,7 +1,7 @@
 // Inbox → everything that follows, for several partitions with few events each: one transaction for all of them, since recording
 // transactions wait for each other's commits at the row of change_log_head. It never waits for a partition that somebody
 // else holds, and whatever does not go smoothly (apply-batch.ts) is left: to be taken by itself, where faults are isolated.
-import type { Db } from '../db/client.ts';
+import type { Db, Tx } from '../db/client.ts';
 import { tryLockPartitions } from '../db/lock.ts';
 import { together } from '../db/together.ts';
 import { type ApplyOptions, BATCH_BYTES, type BatchResult } from './apply-batch.ts';
@@ -35,7 +35,7 @@ function ofDirectory(pending: readonly PendingEvent[]): PendingEvent[] {
 export async function applyFew(db: Db, partitions: readonly string[], options: Omit<ApplyOptions, 'batchSize'>): Promise<FewResult> {
   const bounds = { each: FEW, bytes: options.batchBytes ?? BATCH_BYTES };
   try {
-    const { events, quarantined, changes, finished } = await applying(db, async (tx) => {
+    const work = async (tx: Tx) => {
       const [locked, pending] = await together(tryLockPartitions(tx, partitions), takePending(tx, partitions, bounds));
       const taken = ofDirectory(pending.filter(({ partition }) => locked.has(partition)));
       const settled = await settleBatch(tx, taken, { ...options, bounded: true });
@@ -47,7 +47,8 @@ export async function applyFew(db: Db, partitions: readonly string[], options: O
       const isFinished = (name: string) => (waiting.get(name) ?? unseen) === 0 && !full.has(name) && !settled.beyond.has(name);
       const finished = [...locked].filter(isFinished);
       return { ...settled, finished };
-    });
+    };
+    const { events, quarantined, changes, finished } = await applying(db, work, { rawOnly: true });
     options.onSettled?.(events);
     return { settled: events.length, quarantined, changes, left: partitions.filter((partition) => !finished.includes(partition)) };
   } catch (failure) {

@@ -1,6 +1,7 @@
 // Facts → rows, effective access and the change log, in the caller's transaction, for one partition or for several that do not
 // touch each other: one load, one fold, one save, one append for all of them.
 import type { Tx } from '../db/client.ts';
+import { commitAlong } from '../db/raw-transaction.ts';
 import { together } from '../db/together.ts';
 import { recomputeUsers } from '../entitlements/recompute.ts';
 import { storeTransitions } from '../entitlements/store.ts';
@@ -129,7 +130,9 @@ export async function settleBatch(
   const events = taken.filter(({ partition }) => !beyond.has(partition));
   const settling = events.flatMap(({ id }) => verdicts.get(id) ?? []);
   // The rows of the changes are made while the database is at the statements before.
-  const [, , changes] = await together(folded.save(), settleEvents(tx, settling), storeTransitions(tx, folded.transitions));
+  const written = together(folded.save(), settleEvents(tx, settling), storeTransitions(tx, folded.transitions));
+  const ended = failpoint('before-commit').then(() => commitAlong(tx));
+  const [[, , changes]] = await together(written, ended);
   return {
     events: events.map(({ id, type, traceId }) => ({ id, type, traceId, status: verdicts.get(id)?.status ?? 'IGNORED' })),
     quarantined: settling.filter(({ status }) => status === 'QUARANTINED').length,

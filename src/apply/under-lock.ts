@@ -11,14 +11,19 @@ const TRANSACTION_TIMEOUT_MS = 120_000;
 export const lock = (tx: Tx, partition: string): Promise<void> =>
   partition === ENVIRONMENT ? lockEnvironment(tx) : lockPartition(tx, partition);
 
-/** One transaction of apply, with the steps at which tests let it die. */
-export async function applying<T>(db: Db, work: (tx: Tx) => Promise<T>, transact: typeof inTransaction = inTransaction): Promise<T> {
-  const whole = async (tx: Tx): Promise<T> => {
-    const done = await work(tx);
-    await failpoint('before-commit');
-    return done;
-  };
-  const result = await transact(db, whole, { timeoutMs: TRANSACTION_TIMEOUT_MS });
+export interface ApplyingOptions {
+  transact?: typeof inTransaction;
+  /** See TransactionOptions. */
+  rawOnly?: boolean;
+}
+
+/** One transaction of apply. Whoever writes comes by the failpoint "before-commit" himself: the end may travel with what he writes. */
+export async function applying<T>(
+  db: Db,
+  work: (tx: Tx) => Promise<T>,
+  { transact = inTransaction, rawOnly = false }: ApplyingOptions = {},
+): Promise<T> {
+  const result = await transact(db, work, { timeoutMs: TRANSACTION_TIMEOUT_MS, rawOnly });
   await failpoint('after-commit');
   return result;
 }
@@ -31,12 +36,12 @@ export async function underLock<T>(
   db: Db,
   partition: string,
   work: (tx: Tx, within: string | null) => Promise<T | undefined>,
-  transact: typeof inTransaction = inTransaction,
+  options: ApplyingOptions = {},
 ): Promise<T> {
   for (const held of [partition, ENVIRONMENT]) {
     // What the work reads first is asked along with the lock, and read when that is there.
     const run = async (tx: Tx): Promise<T | undefined> => (await together(lock(tx, held), work(tx, held === ENVIRONMENT ? null : held)))[1];
-    const result = await applying(db, run, transact);
+    const result = await applying(db, run, options);
     if (result !== undefined) return result;
   }
   throw new Error('work under the lock of the environment has no bounds to reach beyond');

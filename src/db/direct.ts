@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { Prisma, type PrismaClient } from '../../prisma/generated/client/client.ts';
+import { rawTransaction, transactionClosed } from './raw-transaction.ts';
 
 /** The connection under a transaction of Prisma's. */
 interface Session {
@@ -59,6 +60,12 @@ const rawMethods = (statement: () => Statement): RawMethods => {
 /** As Prisma spells it. */
 const END = /^\s*(COMMIT|ROLLBACK)\s*;?\s*$/i;
 
+export interface DirectOptions {
+  /** See raw-transaction.ts. */
+  rawOnly?: boolean;
+  timeout: number;
+}
+
 export interface Direct {
   /** In place of `factory`, for the client that `wrap` takes. */
   factory: PrismaPg;
@@ -109,15 +116,13 @@ export function directStatements(pool: pg.Pool, factory: PrismaPg): Direct {
   return {
     factory: noting,
     wrap(db) {
-      const transaction = (work: unknown, options?: object): Promise<unknown> => {
+      const transaction = (work: unknown, options?: DirectOptions): Promise<unknown> => {
         if (typeof work !== 'function') throw new Error('a list of statements cannot be a transaction here: pass a function');
+        if (options?.rawOnly) return rawTransaction(pool, rawMethods, work as (tx: Tx) => Promise<unknown>, options.timeout);
         const session: Session = { client: undefined, ended: false };
         const raw = rawMethods(() => {
           if (session.client && !session.ended) return session.client;
-          // As Prisma calls it: it may succeed when tried again with less.
-          throw Object.assign(new Error('Transaction already closed: it took too long, or its work went on after its end.'), {
-            code: 'P2028',
-          });
+          throw transactionClosed();
         });
         const run = async (tx: Tx): Promise<unknown> => beginning.exit(() => work(withRaw(tx, raw)));
         return beginning.run(session, () => db.$transaction(run, options));

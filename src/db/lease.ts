@@ -13,6 +13,7 @@
 import pg from 'pg';
 import type { Logger } from '../log.ts';
 import type { Db, Tx } from './client.ts';
+import { commitAlong } from './raw-transaction.ts';
 import { together } from './together.ts';
 import { sqlStateOf } from './transaction.ts';
 
@@ -121,6 +122,14 @@ export type Fenced = (db: Db, lease: Lease, onLost: () => void) => Db;
 const WRITES = /\b(INSERT|UPDATE|DELETE)\b/i;
 const WRITING_METHOD = /^(create|update|upsert|delete)/;
 
+const SINGLE = { timeout: 60_000, rawOnly: true };
+
+/** Committed with it, so that what it locks is free again at once. */
+function single<T>(answer: Promise<T>, tx: Tx): Promise<T> {
+  commitAlong(tx);
+  return answer;
+}
+
 type Work = (tx: Tx) => Promise<unknown>;
 type Methods = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
@@ -143,7 +152,7 @@ export const fenced: Fenced = (db, lease, onLost) => {
   const raw =
     (method: '$executeRawUnsafe' | '$queryRawUnsafe') =>
     (sql: string, ...params: unknown[]): Promise<unknown> =>
-      WRITES.test(sql) ? transaction((tx) => tx[method](sql, ...params)) : db[method](sql, ...params);
+      WRITES.test(sql) ? transaction((tx) => single(tx[method](sql, ...params), tx), SINGLE) : db[method](sql, ...params);
   const model = (name: string, delegate: object): object =>
     new Proxy(delegate, {
       get(target, method) {

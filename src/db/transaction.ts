@@ -11,6 +11,8 @@ export interface TransactionOptions {
   /** For a free connection. */
   maxWaitMs?: number;
   isolation?: Prisma.TransactionIsolationLevel;
+  /** The work uses nothing but raw statements: fewer round trips (raw-transaction.ts). */
+  rawOnly?: boolean;
 }
 
 /** SQLSTATE → how many tries in all. Both mean that the transaction was rolled back whole, because of another one. */
@@ -28,7 +30,7 @@ const lastSteps = new AsyncLocalStorage<(tx: Tx) => Promise<void>>();
 export const withLastStep = <T>(lastStep: (tx: Tx) => Promise<void>, work: () => Promise<T>): Promise<T> => lastSteps.run(lastStep, work);
 
 export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-  const { timeoutMs = 60_000, maxWaitMs = 10_000, isolation } = options;
+  const { timeoutMs = 60_000, maxWaitMs = 10_000, isolation, rawOnly = false } = options;
   const lastStep = lastSteps.getStore();
   const whole = async (tx: Tx): Promise<T> => {
     const result = await work(tx);
@@ -41,6 +43,8 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>, opt
         timeout: timeoutMs,
         maxWait: maxWaitMs,
         ...(isolation && { isolationLevel: isolation }),
+        // A last step comes after what the work has sent, so that cannot bring its end along.
+        ...(rawOnly && !lastStep && { rawOnly }),
       });
     } catch (error) {
       if (attempt >= (MAX_TRIES[sqlStateOf(error) ?? ''] ?? 1)) throw error;

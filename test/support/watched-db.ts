@@ -33,6 +33,8 @@ export function watch(db: Db): { db: Db; statements: WatchedStatement[] } {
   const watching = <T extends Db | Tx>(on: T): T =>
     new Proxy(on, {
       get(target, key) {
+        // What is asked of a transaction besides: to end with what was sent, which is not yet sent here.
+        if (typeof key === 'symbol') return undefined;
         const value: unknown = Reflect.get(target, key);
         if (key === '$queryRawUnsafe' || key === '$executeRawUnsafe') {
           return async (sql: string, ...params: unknown[]) => {
