@@ -43,6 +43,8 @@ export interface Part {
 export interface Folded {
   outcomes: Verdict[];
   transitions: Transition[];
+  /** What is stored already. */
+  recorded: readonly RecordedChange[];
   beyond: Set<string>;
   save(): Promise<void>;
 }
@@ -53,7 +55,7 @@ export async function foldDirectory(tx: Tx, parts: readonly Part[], options: Sav
   const transitions: Transition[] = [];
   const beyond = new Set<string>();
   const all = parts.flatMap(({ observations }) => observations);
-  if (all.length === 0) return { outcomes, transitions, beyond, save: async () => undefined };
+  if (all.length === 0) return { outcomes, transitions, recorded: [], beyond, save: async () => undefined };
   const set = await loadWorkingSet(tx, all);
   for (const { within, observations } of parts) if (within !== null && !staysWithin(set, observations, within)) beyond.add(within);
   for (const { within, observations } of parts) {
@@ -65,11 +67,12 @@ export async function foldDirectory(tx: Tx, parts: readonly Part[], options: Sav
       for (const transition of result.transitions) transitions.push(transition);
     }
   }
-  return { outcomes, transitions, beyond, save: () => saveWorkingSet(tx, set, options) };
+  return { outcomes, transitions, recorded: [], beyond, save: () => saveWorkingSet(tx, set, options) };
 }
 
 async function foldCatalog(tx: Tx, observations: readonly Observation[]): Promise<Folded> {
   const outcomes: Verdict[] = [];
+  const recorded: RecordedChange[][] = [];
   for (const observation of observations) {
     let applied = false;
     const touched = new Set<string>();
@@ -80,9 +83,9 @@ async function foldCatalog(tx: Tx, observations: readonly Observation[]): Promis
     }
     outcomes.push({ id: observation.version, status: applied ? 'APPLIED' : 'STALE', error: null });
     // Stored at once: the next event's effect is measured against what this one left behind.
-    await storeTransitions(tx, await recomputeUsers(tx, [...touched], observation.cause));
+    recorded.push(await storeTransitions(tx, await recomputeUsers(tx, [...touched], observation.cause)));
   }
-  return { outcomes, transitions: [], beyond: new Set(), save: async () => undefined };
+  return { outcomes, transitions: [], recorded: recorded.flat(), beyond: new Set(), save: async () => undefined };
 }
 
 function parseAll(events: readonly StoredEvent[]): { observations: Observation[]; verdicts: Map<string, Verdict> } {
@@ -136,7 +139,7 @@ export async function settleBatch(
   return {
     events: events.map(({ id, type, traceId }) => ({ id, type, traceId, status: verdicts.get(id)?.status ?? 'IGNORED' })),
     quarantined: settling.filter(({ status }) => status === 'QUARANTINED').length,
-    changes,
+    changes: [...folded.recorded, ...changes],
     beyond,
   };
 }

@@ -20,7 +20,8 @@ test('a role that nobody has defined is held without permissions; its holders fo
   const { db } = core;
   await deliver(db, hireWithRole);
   expect(await db.effectiveEntitlement.findMany({ where: { userId: 'ann' } })).toMatchObject([{ roles: ['nurse'], permissions: [] }]);
-  await deliver(db, [anEvent(4, 'role.created', aRole('nurse', ['ward:enter'], at(4)))]);
+  // All of them are told to whoever hands changes on.
+  expect(await deliver(db, [anEvent(4, 'role.created', aRole('nurse', ['ward:enter'], at(4)))])).toMatchObject({ settled: 1, changes: 2 });
   expect(await permissionsNow(db)).toEqual({ ann: ['ward:enter'], bob: ['ward:enter'] });
   await deliver(db, [anEvent(5, 'role.updated', aRole('nurse', ['ward:enter', 'drugs:give'], at(5)))]);
   expect((await permissionsNow(db)).ann).toEqual(['drugs:give', 'ward:enter']);
