@@ -39,6 +39,8 @@ const RULES: Rules = {
     ioredis: ['redis'],
     pg: ['db'],
     '@prisma/instrumentation': ['observability'],
+    // Its interface does nothing by itself: whoever has something to tell may speak it.
+    '@opentelemetry/api': ['observability', 'db'],
     '@opentelemetry': ['observability'],
     'prom-client': ['observability'],
     '@prisma': ['db'],

@@ -6,6 +6,7 @@ import type { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { Prisma, type PrismaClient } from '../../prisma/generated/client/client.ts';
 import { rawTransaction, transactionClosed } from './raw-transaction.ts';
+import { inSpan } from './statement-span.ts';
 
 /** The connection under a transaction of Prisma's. */
 interface Session {
@@ -49,7 +50,7 @@ const PREPARED = /^\/\* prepared: (\w+) \*\//;
 const rawMethods = (statement: () => Statement): RawMethods => {
   const run = (text: string, params: unknown[]): Promise<pg.QueryResult> => {
     const name = PREPARED.exec(text)?.[1];
-    return statement().query({ ...(name && { name }), text, values: params.map(toValue), types });
+    return inSpan(name ?? text, () => statement().query({ ...(name && { name }), text, values: params.map(toValue), types }));
   };
   return {
     $queryRawUnsafe: async (text: string, ...params: unknown[]) => (await run(text, params)).rows,

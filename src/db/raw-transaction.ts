@@ -2,6 +2,7 @@
 // ones where nothing is to be decided after them. Two round trips less than Prisma's, and nothing of its engine.
 import type pg from 'pg';
 import type { Prisma } from '../../prisma/generated/client/client.ts';
+import { inSpan } from './statement-span.ts';
 import { together } from './together.ts';
 
 type Tx = Prisma.TransactionClient;
@@ -35,7 +36,7 @@ export async function rawTransaction<T>(
   client.on('error', hear);
   let ending: Promise<pg.QueryResult> | undefined;
   const end = (how: 'COMMIT' | 'ROLLBACK'): Promise<pg.QueryResult> => {
-    ending ??= client.query(how);
+    ending ??= inSpan(how, () => client.query(how));
     // Heard below, when the work is done.
     ending.catch(() => {});
     return ending;

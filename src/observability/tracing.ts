@@ -1,7 +1,8 @@
 // Traces over OTLP/HTTP. Every event has a trace: its id stands on the event's row, from the sender's traceparent or made when
 // the event was stored, so that ingest, apply, relay and delivery, in whatever processes and hours apart, are one trace. Its
 // first span is the ingest, under an id that follows from the trace id, so that the others find their parent by the row alone.
-// A batch of many events has a trace of its own, with a link to each of theirs, and the database's spans below it.
+// A batch of many events has a trace of its own, with a link to each of theirs, and the database's spans below it, of raw statements
+// (db/statement-span.ts) and of Prisma's.
 //
 // Loaded only when it is wanted. What leaves says nothing of people: ids, types and numbers; texts of errors stay here, since
 // a database's may quote what was written.

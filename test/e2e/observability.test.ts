@@ -180,7 +180,10 @@ test('nothing of people and no secret leaves by logs, metrics or traces; an even
         .sort(),
     ).toEqual(['SSE', 'WebSocket']);
   }
-  expect(spans.some(({ name, parentSpanId }) => name.startsWith('prisma:') && parentSpanId)).toBe(true);
+  const batches = new Set(named(spans, 'apply batch').map(({ spanId }) => spanId));
+  const below = new Set(spans.filter(({ parentSpanId }) => parentSpanId && batches.has(parentSpanId)).map(({ name }) => name));
+  expect([...below]).toEqual(expect.arrayContaining(['postgres: load_working_set', 'postgres: append_and_versions', 'postgres: COMMIT']));
+  expect(spans.filter(({ name, parentSpanId }) => name.startsWith('postgres:') && !parentSpanId)).toEqual([]);
   expect(spans.filter(({ name, parentSpanId }) => name.startsWith('prisma:') && !parentSpanId)).toEqual([]);
 
   const told = { logs: service.output(), metrics, traces: receiver.bodies() };

@@ -144,7 +144,7 @@ faultTest({
   },
   control: {
     without: 'API and sync share a pool',
-    mutations: [{ file: 'src/runtime.ts', from: 'const api = serves ?', to: 'const api = !serves ?' }],
+    mutations: [{ file: 'src/runtime/storage.ts', from: 'const api = serves ?', to: 'const api = !serves ?' }],
     breaks: /everything to arrive while queries hold the pool/,
   },
 });
