@@ -13,8 +13,8 @@ export interface CoreDatabase {
   close(): Promise<void>;
 }
 
-export async function openCoreDatabase({ poolSize = 4 }: { poolSize?: number } = {}): Promise<CoreDatabase> {
-  const database = await createTestDatabase();
+export async function openCoreDatabase({ poolSize = 4, alone = false } = {}): Promise<CoreDatabase> {
+  const database = await createTestDatabase({ alone });
   const open = openDb({ url: database.url, poolSize, statementTimeoutMs: 20_000, applicationName: 'core test' });
   return {
     db: open.db,

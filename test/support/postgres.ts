@@ -44,9 +44,12 @@ export async function startTestPostgres(): Promise<TestPostgres> {
 
 let own: { server: Promise<TestPostgres>; databases: number } | undefined;
 
-/** A migrated, empty database of its own. `empty: true`: without any table. */
-export async function createTestDatabase({ empty = false }: { empty?: boolean } = {}): Promise<TestDatabase> {
-  const shared = process.env[SERVER_VARIABLE];
+/**
+ * A migrated, empty database of its own. `empty: true`: without any table. `alone`: on a server that other files do not use, whose
+ * open transactions hold back what Postgres takes for dead also elsewhere.
+ */
+export async function createTestDatabase({ empty = false, alone = false } = {}): Promise<TestDatabase> {
+  const shared = alone ? undefined : process.env[SERVER_VARIABLE];
   if (!shared) {
     own ??= { server: startTestPostgres(), databases: 0 };
     own.databases += 1;

@@ -6,14 +6,17 @@ import { found } from './small-company.ts';
 /** To be called at the top of the file. `each`: what a test finds; without it, what those before it left behind. */
 export function useCoreDatabase({
   poolSize,
+  alone,
   each,
 }: {
   poolSize?: number;
+  /** See createTestDatabase. */
+  alone?: boolean;
   each?: 'empty' | 'small company';
 } = {}): Pick<CoreDatabase, 'db' | 'url'> {
   let core: CoreDatabase;
   beforeAll(async () => {
-    core = await openCoreDatabase({ ...(poolSize !== undefined && { poolSize }) });
+    core = await openCoreDatabase({ ...(poolSize !== undefined && { poolSize }), ...(alone !== undefined && { alone }) });
   });
   afterAll(() => core?.close());
   if (each)

@@ -6,7 +6,7 @@ import { store } from '../../support/core-database.ts';
 import { useCoreDatabase } from '../../support/suite-database.ts';
 import { anEvent } from '../../support/workos-objects.ts';
 
-const core = useCoreDatabase({ poolSize: 1 });
+const core = useCoreDatabase({ poolSize: 1, alone: true });
 
 const BATCHES = 30;
 const BATCH = 50;
