@@ -1,5 +1,6 @@
 // Advisory locks of a transaction, held until it ends. Lock order, for everybody: the job's lease, then the environment, then
-// partitions in sorted order (or any number at once without waiting), then rows, and the row of change_log_head last. Whoever keeps to it cannot deadlock with another.
+// partitions in sorted order (or any number at once without waiting), then rows, and the row of change_log_head last. Whoever keeps
+// to it cannot deadlock with another.
 //
 // Applying events of one partition excludes only that partition; a change of the catalog touches every organization and
 // excludes all of them by taking the environment for itself.

@@ -1,6 +1,5 @@
 // The catalog's rows: read whole, and written as the steps of a plan say. The caller holds the lock of the environment, or of
 // the one organization that the steps are about.
-
 import type { Tx } from '../db/client.ts';
 import { OPEN_END } from '../model/cursor.ts';
 import type { CatalogSteps, StoredMapping, StoredRole } from './catalog-plan.ts';

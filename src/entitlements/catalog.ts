@@ -71,7 +71,7 @@ const preview = (db: Db, options: ApplyCatalogOptions): Promise<{ steps: Catalog
     db,
     async (tx) => {
       const steps = planCatalog(options.catalog, await readStoredCatalog(tx), options);
-      const effect = await previewSteps(tx, steps, await causeOf(tx, options), options.chunkSize ?? CHUNK_SIZE);
+      const effect = await previewSteps(tx, steps, causeOfCatalog(options.actor, await databaseNow(tx)), options.chunkSize ?? CHUNK_SIZE);
       return { steps, effect, limit: await limitOf(tx, steps, options) };
     },
     PREVIEW_TRANSACTION,
@@ -99,7 +99,7 @@ async function writeIn(tx: Tx, options: ApplyCatalogOptions, allowed: CatalogSte
   const stored = await readStoredCatalog(tx);
   const steps = planCatalog(catalog, stored, options);
   await writeSteps(tx, steps);
-  const cause = await causeOf(tx, options);
+  const cause = causeOfCatalog(options.actor, await databaseNow(tx));
   const reaches = await reachOf(tx, steps);
   const userIds = await usersWithin(tx, reaches, chunkSize);
   if (userIds) {
@@ -120,10 +120,16 @@ async function writeIn(tx: Tx, options: ApplyCatalogOptions, allowed: CatalogSte
   return { steps, following: await recordWideChange(tx, reaches, cause) };
 }
 
-async function causeOf(tx: Tx, { actor }: ApplyCatalogOptions): Promise<Cause> {
-  const occurredAt = await databaseNow(tx);
-  return { kind: 'CATALOG_CHANGE', eventId: null, eventType: null, replayId: null, driftReportId: null, actor, reason: null, occurredAt };
-}
+export const causeOfCatalog = (actor: string, occurredAt: Date): Cause => ({
+  kind: 'CATALOG_CHANGE',
+  eventId: null,
+  eventType: null,
+  replayId: null,
+  driftReportId: null,
+  actor,
+  reason: null,
+  occurredAt,
+});
 
 const limitOf = async (tx: Tx, steps: CatalogSteps, { maxRevocations }: ApplyCatalogOptions): Promise<number> =>
   revocationLimit(maxRevocations, await countActiveAccounts(tx, scopeOf(steps)));

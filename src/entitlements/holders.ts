@@ -1,5 +1,4 @@
 // Who has a permission now: by the inverted index on permissions, bound to one organization.
-
 import type { Db } from '../db/client.ts';
 import { OPEN_END } from '../model/cursor.ts';
 

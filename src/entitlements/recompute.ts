@@ -1,6 +1,5 @@
 // Effective access of given users from the stored tables, after something other than their own directory rows altered: the
 // catalog, a role, a grant. The caller holds the lock of their partition (or of the environment).
-
 import type { Tx } from '../db/client.ts';
 import type { Cause } from '../model/change.ts';
 import { OPEN_END } from '../model/cursor.ts';

@@ -4,7 +4,6 @@
 //
 // Where stored and told differ, some callers have the one (who asked, who took a snapshot) and some the other (who follows the
 // log). A change repeats what any of them may lack and takes back what any of them may hold, so all end with the same.
-
 import type { Tx } from '../db/client.ts';
 import type { Cause } from '../model/change.ts';
 import { OPEN_END } from '../model/cursor.ts';

@@ -1,26 +1,16 @@
 // Whether the made rows are what the product itself would have stored: for a sample of users its own computation from the
 // tables gives the same access, reasons and beginnings; for all of them log, versions and intervals agree in number.
-
 import { isDeepStrictEqual } from 'node:util';
 import { openDb, type Tx } from '../../src/db/client.ts';
+import { causeOfCatalog } from '../../src/entitlements/catalog.ts';
 import { readDerivable } from '../../src/entitlements/recompute.ts';
-import type { Cause } from '../../src/model/change.ts';
 import { OPEN_END } from '../../src/model/cursor.ts';
 import { type Effective, NO_ACCESS } from '../../src/model/entitlement.ts';
 import { ACTOR, CATALOG_AT, userId } from './dataset-rows.ts';
 
 const SAMPLE = 500;
 
-const CAUSE: Cause = {
-  kind: 'CATALOG_CHANGE',
-  eventId: null,
-  eventType: null,
-  replayId: null,
-  driftReportId: null,
-  actor: ACTOR,
-  reason: null,
-  occurredAt: new Date(CATALOG_AT),
-};
+const CAUSE = causeOfCatalog(ACTOR, new Date(CATALOG_AT));
 
 const COUNTS = `
   SELECT (SELECT position FROM change_log_head)::int AS head, (SELECT relayed_position FROM change_log_head)::int AS relayed,

@@ -10,8 +10,9 @@ import { openDb } from '../../src/db/client.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { applyCatalog } from '../../src/entitlements/catalog.ts';
 import type { CatalogInput } from '../../src/entitlements/catalog-plan.ts';
+import { freePort } from '../../src/lib/free-port.ts';
 import { createLogger } from '../../src/log.ts';
-import { CLI, freePort } from '../support/service-process.ts';
+import { CLI } from '../support/service-process.ts';
 import { inDatabase, openBenchPostgres, withClient } from './bench-postgres.ts';
 import { type CompanySize, countOf, eventIdOf } from './ingest-company.ts';
 

@@ -1,5 +1,4 @@
 // What the point queries ask, of whom, and what the database says is right.
-
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { encodeCursor, OPEN_END } from '../../src/model/cursor.ts';

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { CLI, freePort, postGraphql } from '../support/service-process.ts';
+import { freePort } from '../../src/lib/free-port.ts';
+import { CLI, postGraphql } from '../support/service-process.ts';
 import { onCore, SERVER_CORE } from './cores.ts';
 
 export interface StreamServer {

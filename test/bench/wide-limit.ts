@@ -1,6 +1,5 @@
 // The limit of a wide change: the same rows by hand-written SQL that knows beforehand what becomes of everybody, in chunks of
 // the same size, one statement each. No logic, no lock of an organization, no other process.
-
 import pg from 'pg';
 import { CHUNK_SIZE } from '../../src/entitlements/wide-change.ts';
 import { OPEN_END } from '../../src/model/cursor.ts';

@@ -4,8 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/lib/free-port.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { freePort, runCli } from '../support/service-process.ts';
+import { runCli } from '../support/service-process.ts';
 import { makeTemporaryDir } from '../support/temporary-dir.ts';
 
 let database: TestDatabase;

@@ -1,6 +1,5 @@
 // What an operator types, against a real running service: what it prints, its exit codes, and that nothing takes access away
 // without somebody having said so.
-
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';

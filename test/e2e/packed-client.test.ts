@@ -5,9 +5,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../src/lib/free-port.ts';
 import { blockOf, type Consumer, installPacked } from '../support/packed-package.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { freePort, type Service, startService } from '../support/service-process.ts';
+import { type Service, startService } from '../support/service-process.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const PATIENT = { timeoutMs: 60_000 };

@@ -1,11 +1,12 @@
 // The whole process, from a webhook (or a page of the Events API) to subscribers on real sockets, over real Postgres and Redis.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type FakeWorkos, startFakeWorkos } from '../../src/fake-workos/server.ts';
+import { freePort } from '../../src/lib/free-port.ts';
 import { createLogger } from '../../src/log.ts';
 import { followBySse, followByWebSocket } from '../support/change-follower.ts';
 import { createTestDatabase, execute, type TestDatabase } from '../support/postgres.ts';
 import { type TestRedis, useRedis } from '../support/redis.ts';
-import { freePort, type Service, startService } from '../support/service-process.ts';
+import { type Service, startService } from '../support/service-process.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { aDirectory, aGroup, aMembership, aUser, type Json } from '../support/workos-objects.ts';
 

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OpenDb, openDb } from '../../src/db/client.ts';
 import { type FakeWorkos, startFakeWorkos } from '../../src/fake-workos/server.ts';
+import { freePort } from '../../src/lib/free-port.ts';
 import { createRandom } from '../../src/lib/random.ts';
 import { sleep } from '../../src/lib/sleep.ts';
 import { createLogger } from '../../src/log.ts';
@@ -12,7 +13,7 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type OwnRedis, startRedis } from '../support/redis.ts';
 import { createScriptedCompany, SCRIPTED_CATALOG, type ScriptedCompany } from '../support/scripted-company.ts';
 import { SEED } from '../support/seed.ts';
-import { freePort, type Service, startService } from '../support/service-process.ts';
+import { type Service, startService } from '../support/service-process.ts';
 import { differencesFromTruth } from '../support/truth.ts';
 import { waitFor } from '../support/wait-for.ts';
 

@@ -4,7 +4,8 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort, postGraphql, type RunningCli, runCli } from '../support/service-process.ts';
+import { freePort } from '../../src/lib/free-port.ts';
+import { postGraphql, type RunningCli, runCli } from '../support/service-process.ts';
 import { makeTemporaryDir } from '../support/temporary-dir.ts';
 import { waitFor } from '../support/wait-for.ts';
 

@@ -1,7 +1,8 @@
 // One node of the service over its lives: started, killed, frozen, stopped, started again on the same port. Whatever ended it
 // though nobody wished so is kept as a death.
 import { fileURLToPath } from 'node:url';
-import { freePort, type Service, startService } from '../support/service-process.ts';
+import { freePort } from '../../src/lib/free-port.ts';
+import { type Service, startService } from '../support/service-process.ts';
 import { waitFor } from '../support/wait-for.ts';
 import type { Mutation } from './preload.ts';
 

@@ -1,5 +1,4 @@
 // The HTTP side: who may pass, what else is served, and how it begins and ends.
-
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { text } from 'node:stream/consumers';

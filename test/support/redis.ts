@@ -1,7 +1,6 @@
 // Real Redis for tests. `useRedis` is for tests that only need one (REDIS_URL when it is set), `startRedis` for those that
 // flush, freeze or kill theirs: always a private server without persistence on a free port. A machine without Redis gets the
 // distribution's package when we may install it; otherwise the run stops and says how.
-
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { access } from 'node:fs/promises';

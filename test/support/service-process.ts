@@ -1,9 +1,10 @@
 // The real binary as a real process, for tests that look at the whole: started with settings, waited for until it is ready,
 // asked over HTTP, ended by signals.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../src/lib/free-port.ts';
 import { waitFor } from './wait-for.ts';
 
 export const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -39,16 +40,6 @@ export function runCli(args: readonly string[], env: Record<string, string> = {}
       return exited;
     },
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
 }
 
 export interface GraphqlAnswer<T> {

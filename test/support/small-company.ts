@@ -1,5 +1,4 @@
 // One directory of one organization, with three people and two groups, for tests that tell a story. Events 1 to 10.
-
 import type { Db } from '../../src/db/client.ts';
 import { applyCatalog } from '../../src/entitlements/catalog.ts';
 import type { CatalogInput } from '../../src/entitlements/catalog-plan.ts';

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { CLI, freePort, postGraphql } from '../../support/service-process.ts';
+import { freePort } from '../../../src/lib/free-port.ts';
+import { CLI, postGraphql } from '../../support/service-process.ts';
 import type { Size } from './objects.ts';
 
 const KEY = 'bench-key-0123456789abcdef';

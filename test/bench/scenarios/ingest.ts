@@ -90,7 +90,7 @@ async function compare({ name, start, catalog }: Events, { rounds, quick, say }:
 
 export const ingest: Scenario = {
   name: 'ingest',
-  about: 'B2: events a second from pages to a caught-up change log, against a tutorial and set-based SQL',
+  about: 'events a second from pages to a caught-up change log, against a tutorial and set-based SQL',
   async *run(options) {
     const histories = existsSync(HISTORY) ? [realHistory()] : [];
     if (histories.length === 0) options.say(`no real history at ${HISTORY} (BENCH_HISTORY=…): left out`);
@@ -110,7 +110,7 @@ const GROWTH_GOALS = { rate: { atLeast: 0.8 }, peak: { atMost: 1.3 } };
 /** One run of each size: a million people take minutes, and some GB of disk until they are dropped. */
 export const ingestGrowth: Scenario = {
   name: 'ingest-growth',
-  about: 'B6 for B2: rate and peak memory of 10,000, 100,000 and 1,000,000 users',
+  about: 'rate and peak memory of 10,000, 100,000 and 1,000,000 users',
   timeLimitSeconds: 1_800,
   async *run({ quick, say }) {
     const redis = await startRedis();

@@ -1,7 +1,6 @@
 // B5: a mapping that touches everybody: how many changes a second, what that does to point queries meanwhile, and how long a
 // revocation waits that arrives in the middle, of an organization that is being worked on. Ours: the real binary, one process on the
 // servers' core that answers, applies, relays and carries out the edit all at once.
-
 import { createClient } from 'graphql-ws';
 import type pg from 'pg';
 import WebSocket from 'ws';

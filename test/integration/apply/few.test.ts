@@ -1,28 +1,19 @@
 // Several organizations with few events each in one transaction: exactly what one by one would give, and whatever cannot go along
 // stays behind alone.
 import { createHash } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { applyFew, FEW } from '../../../src/apply/apply-few.ts';
 import { pendingPartitions } from '../../../src/apply/pending.ts';
-import { type OpenDb, openDb } from '../../../src/db/client.ts';
 import { armFailpoints } from '../../../src/lib/failpoint.ts';
-import { applyDue, type CoreDatabase, deliver, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
+import { applyDue, deliver, emptyTables, store } from '../../support/core-database.ts';
 import { stateOfDatabase } from '../../support/directory-state.ts';
 import { holdPartition } from '../../support/hold-partition.ts';
 import { expectInvariants } from '../../support/invariants.ts';
 import { putCatalog } from '../../support/small-company.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { aDirectory, aGroup, aMembership, anEvent, aRole, aUser, momentOf, type SourceEvent } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-let other: OpenDb;
-beforeAll(async () => {
-  core = await openCoreDatabase();
-  other = openDb({ url: core.url, poolSize: 1, statementTimeoutMs: 20_000, applicationName: 'holder' });
-});
-afterAll(async () => {
-  await other?.close();
-  await core?.close();
-});
+const core = useCoreDatabase();
 const ORGANIZATIONS = [1, 2, 3, 4];
 const NAMES = ORGANIZATIONS.map((n) => `org_${n}`);
 const own = (n: number) => ({ directory_id: `directory_${n}`, organization_id: `org_${n}` });
@@ -93,7 +84,7 @@ test('the state, the log of each organization and the positions are those of one
 
 test('one that somebody holds is left, and the others do not wait for it', async () => {
   await store(core.db, one());
-  const held = await holdPartition(other.db, 'org_2');
+  const held = await holdPartition(core.url, 'org_2');
   const result = await applyFew(core.db, NAMES, options);
   await held.release();
   expect(result).toMatchObject({ settled: 3, left: ['org_2'] });

@@ -1,6 +1,5 @@
 // A poison event ends alone: whatever the fault, the other events of its batch go through, and the accounts that it touches
 // are marked and read again.
-
 import { createHash } from 'node:crypto';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { applyBatch } from '../../../src/apply/apply-batch.ts';

@@ -1,5 +1,4 @@
 // The consumer's mirror against the real server: equal to the truth, never half loaded, never silently old.
-
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import {
   type AccessMirror,

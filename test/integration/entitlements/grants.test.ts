@@ -1,5 +1,4 @@
 // Grants: given, taken back and run out, each once, each with its change.
-
 import { describe, expect, test } from 'vitest';
 import { expireGrants, grantRole, revokeGrant } from '../../../src/entitlements/grants.ts';
 import { countUsersWithPermission, usersWithPermission } from '../../../src/entitlements/holders.ts';

@@ -1,5 +1,4 @@
 // Look-ups of single users, many in a statement: each sees what it would see alone.
-
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isOutage } from '../../../src/db/outage.ts';
 import { openPrepared, type Prepared } from '../../../src/db/prepared.ts';

@@ -1,5 +1,4 @@
 // What apps ask: one statement per answer, from indexes, within the caller's organization, and honest about its age.
-
 import { beforeAll, describe, expect, test } from 'vitest';
 import { applyBatch } from '../../../src/apply/apply-batch.ts';
 import type { Db } from '../../../src/db/client.ts';

@@ -1,6 +1,5 @@
 // A catalog that touches more than one transaction takes: the same access and the same answer as in one, whoever does the rest,
 // whatever comes in between, and nobody waits for all of it.
-
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';

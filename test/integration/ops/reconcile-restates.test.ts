@@ -1,6 +1,5 @@
 // A reconciliation also finds where what is kept of somebody's access does not follow from the rows, though the rows are right, and
 // states it anew.
-
 import { afterEach, expect, test } from 'vitest';
 import { OPEN_END } from '../../../src/model/cursor.ts';
 import { expectAgreement } from '../../support/agreement.ts';

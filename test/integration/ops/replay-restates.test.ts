@@ -1,6 +1,5 @@
 // Rows lost or altered by hand while the directory lives on: after a replay of everything the log, the stored access and the
 // intervals of memberships say the same as the tables again, and whoever follows the log knows it.
-
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { applyCatalog } from '../../../src/entitlements/catalog.ts';
 import { grantRole } from '../../../src/entitlements/grants.ts';

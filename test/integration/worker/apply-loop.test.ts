@@ -1,28 +1,18 @@
 // Organizations side by side, each in order: whoever is held up holds up nobody else, and no batch overtakes another of its own.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type OpenDb, openDb } from '../../../src/db/client.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { armFailpoints } from '../../../src/lib/failpoint.ts';
 import { NO_COUNTS, NO_TRACING } from '../../../src/model/telemetry.ts';
 import { createApplyStep } from '../../../src/worker/apply-loop.ts';
 import { createDuePartitions } from '../../../src/worker/due-partitions.ts';
-import { type CoreDatabase, emptyTables, openCoreDatabase, store } from '../../support/core-database.ts';
+import { store } from '../../support/core-database.ts';
 import { silent } from '../../support/feed-node.ts';
 import { holdPartition } from '../../support/hold-partition.ts';
 import { expectInvariants } from '../../support/invariants.ts';
+import { useCoreDatabase } from '../../support/suite-database.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { aDirectory, anEvent, aUser } from '../../support/workos-objects.ts';
 
-let core: CoreDatabase;
-let other: OpenDb;
-beforeAll(async () => {
-  core = await openCoreDatabase({ poolSize: 6 });
-  other = openDb({ url: core.url, poolSize: 1, statementTimeoutMs: 20_000, applicationName: 'holder' });
-});
-afterAll(async () => {
-  await other.close();
-  await core.close();
-});
-beforeEach(() => emptyTables(core.db));
+const core = useCoreDatabase({ poolSize: 6, each: 'empty' });
 
 const own = (n: number) => ({ directory_id: `directory_${n}`, organization_id: `org_${n}` });
 const founding = [1, 2, 3].map((n) => anEvent(n, 'dsync.activated', aDirectory(`directory_${n}`, own(n))));
@@ -58,13 +48,22 @@ const step = (concurrency: number, due = createDuePartitions()) =>
     tracing,
   });
 const never = new AbortController().signal;
+
+/** The loop, when it knows the three organizations. */
+async function founded() {
+  await store(core.db, founding);
+  const due = createDuePartitions();
+  const apply = step(2, due);
+  await apply(never);
+  return { due, apply };
+}
 const pending = (partition: string) => core.db.directoryEvent.count({ where: { partition, status: 'PENDING' } });
 
 test('an organization that is held up does not hold up the others', async () => {
   await store(core.db, founding);
   await step(2)(never);
   await store(core.db, hires(10, 39));
-  const held = await holdPartition(other.db, 'org_1');
+  const held = await holdPartition(core.url, 'org_1');
   const round = step(2)(never);
   await waitFor('the others to be done', async () => (await pending('org_2')) + (await pending('org_3')) === 0);
   expect(await pending('org_1')).toBe(10);
@@ -102,12 +101,9 @@ test('a stop ends between two batches', async () => {
 });
 
 test('an organization that is named is taken at once, also while another is held up; one that nobody names is found by a look', async () => {
-  await store(core.db, founding);
-  const due = createDuePartitions();
-  const apply = step(2, due);
-  await apply(never);
+  const { due, apply } = await founded();
   await store(core.db, hires(10, 39));
-  const held = await holdPartition(other.db, 'org_1');
+  const held = await holdPartition(core.url, 'org_1');
   due.nudge('org_1');
   const round = apply(never);
   due.nudge('org_2');
@@ -123,10 +119,7 @@ test('an organization that is named is taken at once, also while another is held
 });
 
 test('organizations that become due while a transaction is under way go together in the next one', async () => {
-  await store(core.db, founding);
-  const due = createDuePartitions();
-  const apply = step(2, due);
-  await apply(never);
+  const { due, apply } = await founded();
   await store(core.db, hires(10, 15));
   spans.length = 0;
   armFailpoints('before-commit=sleep:200@1');

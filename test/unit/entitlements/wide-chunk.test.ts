@@ -1,23 +1,14 @@
 // A page of a wide change is work for this thread alone: whoever asks meanwhile has a turn after every few users.
 import { expect, test } from 'vitest';
 import type { Tx } from '../../../src/db/client.ts';
+import { causeOfCatalog } from '../../../src/entitlements/catalog.ts';
 import { FIELD, LINE } from '../../../src/entitlements/text-rows.ts';
 import { computeChunk } from '../../../src/entitlements/wide-chunk.ts';
-import type { Cause } from '../../../src/model/change.ts';
 
 const USERS = 205;
 /** In a row, without a turn of others. */
 const AT_MOST = 10;
-const CAUSE: Cause = {
-  kind: 'CATALOG_CHANGE',
-  eventId: null,
-  eventType: null,
-  replayId: null,
-  driftReportId: null,
-  actor: 'ops',
-  reason: null,
-  occurredAt: new Date(0),
-};
+const CAUSE = causeOfCatalog('ops', new Date(0));
 
 test('others have a turn after every ten users', async () => {
   const lines = Array.from({ length: USERS }, (_, n) => [`"user_${n}"`, '"directory_1"', 'facts'].join(FIELD)).join(LINE);
